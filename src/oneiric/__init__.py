@@ -1,0 +1,1 @@
+"""Oneiric: a dependency-injection container framework."""

@@ -1,0 +1,149 @@
+"""
+Every exception of Oneiric. Each class has a stable `code`, and a heading in `docs/reference/errors.md`.
+
+OneiricError
+├── Refused                  cannot be, and was found out before anything was opened
+│   ├── UnknownSlot UnknownProfile UnknownKey InvalidName DuplicateName DuplicateSubscription
+│   ├── SelectionUnknown SelectionNotInstalled SelectionDenied SelectionMissingCapability SecretsCannotSelect
+│   ├── AmbiguousSlot AmbiguousType NoCandidate WrongType ClassOverride
+│   ├── InvalidValue DuplicateEnv ConfigNotFound AppNotImportable InvalidPort PortInUse
+│   ├── DependencyCycle MissingDependency ScopeLeak AnnotationUnresolved
+│   ├── InvalidEvent BodyTooLarge
+│   └── InvalidApplication   all the faults of one application, together
+├── NoActiveApplication NeedsAsyncOpen WrongLoop ScopeClosed
+├── StartFailed OpenTimeout BuildFailed
+├── HandlerFailed
+└── AdapterError             a call to an adapter failed
+    ├── NotFound Conflict Denied InvalidInput Unsupported NotOpen NotInstalled BadReply
+    └── Unavailable TimedOut RateLimited TransactionAborted   (retryable)
+"""
+
+from __future__ import annotations
+
+from oneiric.core.errors.adapter import (
+    AdapterError,
+    BadReply,
+    Conflict,
+    Denied,
+    InvalidInput,
+    NotFound,
+    NotInstalled,
+    NotOpen,
+    RateLimited,
+    TimedOut,
+    TransactionAborted,
+    Unavailable,
+    Unsupported,
+)
+from oneiric.core.errors.configuration import (
+    AppNotImportable,
+    ConfigNotFound,
+    DuplicateEnv,
+    DuplicateName,
+    DuplicateSubscription,
+    InvalidName,
+    InvalidPort,
+    InvalidValue,
+    PortInUse,
+    UnknownKey,
+)
+from oneiric.core.errors.problem import (
+    OneiricError,
+    Problem,
+    Refused,
+    did_you_mean,
+    install_line,
+    nearest,
+)
+from oneiric.core.errors.running import (
+    BodyTooLarge,
+    BuildFailed,
+    HandlerFailed,
+    InvalidEvent,
+    NeedsAsyncOpen,
+    NoActiveApplication,
+    OpenTimeout,
+    ScopeClosed,
+    StartFailed,
+    WrongLoop,
+)
+from oneiric.core.errors.selection import (
+    AmbiguousSlot,
+    NoCandidate,
+    SecretsCannotSelect,
+    SelectionDenied,
+    SelectionMissingCapability,
+    SelectionNotInstalled,
+    SelectionUnknown,
+    UnknownProfile,
+    UnknownSlot,
+)
+from oneiric.core.errors.wiring import (
+    AmbiguousType,
+    AnnotationUnresolved,
+    ClassOverride,
+    DependencyCycle,
+    InvalidApplication,
+    MissingDependency,
+    ScopeLeak,
+    WrongType,
+)
+
+__all__ = [
+    "AdapterError",
+    "AmbiguousSlot",
+    "AmbiguousType",
+    "AnnotationUnresolved",
+    "AppNotImportable",
+    "BadReply",
+    "BodyTooLarge",
+    "BuildFailed",
+    "ClassOverride",
+    "ConfigNotFound",
+    "Conflict",
+    "Denied",
+    "DependencyCycle",
+    "DuplicateEnv",
+    "DuplicateName",
+    "DuplicateSubscription",
+    "HandlerFailed",
+    "InvalidApplication",
+    "InvalidEvent",
+    "InvalidInput",
+    "InvalidName",
+    "InvalidPort",
+    "InvalidValue",
+    "MissingDependency",
+    "NeedsAsyncOpen",
+    "NoActiveApplication",
+    "NoCandidate",
+    "NotFound",
+    "NotInstalled",
+    "NotOpen",
+    "OneiricError",
+    "OpenTimeout",
+    "PortInUse",
+    "Problem",
+    "RateLimited",
+    "Refused",
+    "ScopeClosed",
+    "ScopeLeak",
+    "SecretsCannotSelect",
+    "SelectionDenied",
+    "SelectionMissingCapability",
+    "SelectionNotInstalled",
+    "SelectionUnknown",
+    "StartFailed",
+    "TimedOut",
+    "TransactionAborted",
+    "Unavailable",
+    "UnknownKey",
+    "UnknownProfile",
+    "UnknownSlot",
+    "Unsupported",
+    "WrongLoop",
+    "WrongType",
+    "did_you_mean",
+    "install_line",
+    "nearest",
+]

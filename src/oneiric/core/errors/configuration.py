@@ -1,0 +1,115 @@
+"""A name, a setting, a file or an address that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from oneiric.core.errors.problem import Refused, did_you_mean
+from oneiric.core.origins import Origin
+
+
+class UnknownKey(Refused):
+    """A setting that nothing reads; a warning unless the check is strict."""
+
+    code = "unknown-key"
+
+    def __init__(self, key: str, *, known: Iterable[str], origin: Origin | None = None) -> None:
+        self.key = key
+        super().__init__(f'nothing reads the setting "{key}"', origin=origin, fixes=did_you_mean(key, known))
+
+
+class InvalidName(Refused):
+    """A name that breaks its grammar, or that is taken by the framework."""
+
+    code = "invalid-name"
+
+    def __init__(self, name: str, why: str, **where: Any) -> None:
+        self.name = name
+        where.setdefault("fixes", ("use lower-case segments such as cache.sessions: letters, digits, underscores",))
+        super().__init__(f'"{name}" cannot be a name here: {why}', **where)
+
+
+class DuplicateName(Refused):
+    """The same name declared twice."""
+
+    code = "duplicate-name"
+
+    def __init__(self, kind: str, name: str, *, first: str, origin: Origin | None = None) -> None:
+        self.name = name
+        super().__init__(
+            f'{kind} "{name}" is declared twice; first at {first}',
+            origin=origin,
+            fixes=("give one of them another name",),
+        )
+
+
+class DuplicateSubscription(DuplicateName):
+    """Two event handlers under one name."""
+
+    code = "duplicate-subscription"
+
+
+class InvalidValue(Refused):
+    """The winning value of a setting does not fit its type or range. The value itself is never shown."""
+
+    code = "invalid-value"
+
+    def __init__(self, key: str, why: str, **where: Any) -> None:
+        self.key = key
+        origin = where.get("origin")
+        super().__init__(f"{key}: {why}" + (f" (set by {origin})" if origin else ""), **where)
+
+
+class DuplicateEnv(Refused):
+    """Two environment variables that differ only in case."""
+
+    code = "duplicate-env"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            f"the environment variables {' and '.join(names)} name the same thing",
+            fixes=(f"unset {names[-1]}",),
+        )
+
+
+class ConfigNotFound(Refused):
+    """A configuration file that was named does not exist or cannot be read."""
+
+    code = "config-not-found"
+
+    def __init__(self, path: str, *, why: str = "there is no such file", origin: Origin | None = None) -> None:
+        super().__init__(f"cannot read {path}: {why}", origin=origin, fixes=("name a file that can be read",))
+
+
+class AppNotImportable(Refused):
+    """A `module:attribute` reference that does not lead to an application or an object."""
+
+    code = "app-not-importable"
+
+    def __init__(self, reference: str, why: str, *, fixes: Sequence[str] = ()) -> None:
+        self.reference = reference
+        super().__init__(
+            f'cannot load "{reference}": {why}',
+            fixes=fixes or ("--app package.module:app", "--app-dir FOLDER puts a folder on the import path"),
+        )
+
+
+class InvalidPort(Refused):
+    """A port that is not a number from 0 to 65535."""
+
+    code = "invalid-port"
+
+    def __init__(self, text: str, *, origin: Origin | None) -> None:
+        super().__init__(f'"{text[:40]}" is no port', origin=origin, fixes=("give a number from 0 to 65535",))
+
+
+class PortInUse(Refused):
+    """Another process listens on the port, or it may not be bound."""
+
+    code = "port-in-use"
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        self.host, self.port = host, port
+        super().__init__(f"cannot listen on {host}:{port}: {why}", fixes=("--port NUMBER", "stop the other process"))

@@ -1,0 +1,122 @@
+"""What can go wrong while an application starts, serves and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from oneiric.core.errors.problem import OneiricError, Refused
+
+
+class InvalidEvent(Refused):
+    """An event that is no CloudEvent 1.0."""
+
+    code = "invalid-event"
+
+    def __init__(self, attribute: str, why: str) -> None:
+        self.attribute = attribute
+        super().__init__(f"event attribute {attribute}: {why}", fixes=("send a CloudEvent 1.0",))
+
+
+class BodyTooLarge(Refused):
+    """A request body over the limit."""
+
+    code = "body-too-large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the body is over {limit_bytes} bytes", fixes=("store the data and send its key",))
+
+
+class NoActiveApplication(OneiricError):
+    """An injected call could not tell which application it belongs to."""
+
+    code = "no-active-application"
+
+    def __init__(self, site: str, needs: str, *, searched: str) -> None:
+        super().__init__(
+            f"{site} needs {needs}; searched: {searched}",
+            fixes=("with using(app): ...", "app.make_default()"),
+        )
+
+
+class NeedsAsyncOpen(OneiricError):
+    """A synchronous touch of an adapter that has to be opened by the event loop first."""
+
+    code = "needs-async-open"
+
+    def __init__(self, slot: str, **where: Any) -> None:
+        where.setdefault("fixes", ("start the application first (async with app)", "make the caller async"))
+        super().__init__(f"slot {slot} is not open, and a synchronous call cannot open it", **where)
+
+
+class WrongLoop(OneiricError):
+    """An adapter belongs to the event loop that opened it, and was used from another one."""
+
+    code = "wrong-loop"
+
+    def __init__(self, slot: str, opened_in: str, used_in: str) -> None:
+        super().__init__(
+            f"slot {slot} was opened in {opened_in} and is used in {used_in}",
+            fixes=("use one event loop for one started application",),
+        )
+
+
+class ScopeClosed(OneiricError):
+    """A task outlived its request or task scope and asked it for an object."""
+
+    code = "scope-closed"
+
+    def __init__(self, slot: str, scope: str) -> None:
+        super().__init__(
+            f"slot {slot} belongs to a {scope} scope that has ended",
+            fixes=("ask before the scope ends", f'with app.scope("{scope}"): ...'),
+        )
+
+
+class BuildFailed(OneiricError):
+    """What builds a slot's object raised; its exception is chained. Nothing is stored: the next use tries again."""
+
+    code = "build-failed"
+
+    def __init__(self, slot: str, what: str, error: BaseException, *, path: Sequence[str] = ()) -> None:
+        self.slot = slot
+        super().__init__(
+            f"slot {slot}: {what} raised {type(error).__name__}", path=path, fixes=("see the chained exception",)
+        )
+
+
+class OpenTimeout(OneiricError):
+    """An adapter took longer to open than its settings allow."""
+
+    code = "open-timeout"
+
+    def __init__(self, slot: str, budget_s: float) -> None:
+        self.slot, self.budget_s = slot, budget_s
+        super().__init__(
+            f"slot {slot} did not open within {budget_s:g} s",
+            fixes=("see whether its backend answers", "raise open_timeout_s in its settings"),
+        )
+
+
+class StartFailed(OneiricError):
+    """A start that was rolled back; the cause is chained, and whatever failed while closing is in `closing`."""
+
+    code = "start-failed"
+
+    def __init__(self, slot: str, cause: BaseException, closing: Sequence[Exception] = ()) -> None:
+        self.slot, self.cause, self.closing = slot, cause, tuple(closing)
+        said = cause.message if isinstance(cause, OneiricError) else type(cause).__name__
+        more = f"; {len(closing)} adapters failed to close" if closing else ""
+        fixes = cause.fixes if isinstance(cause, OneiricError) else ("see the chained exception",)
+        super().__init__(f"the start failed at {slot}: {said}{more}", path=(slot,), fixes=fixes)
+
+
+class HandlerFailed(OneiricError):
+    """An event handler raised; the delivery may be tried again."""
+
+    code = "event-failed"
+    retryable = True
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(f"handlers failed: {', '.join(names)}", fixes=("see the log",))

@@ -1,0 +1,60 @@
+"""Importing by name, at the moment something is needed and never before."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from types import ModuleType
+from typing import Any
+
+from oneiric.core.errors import AppNotImportable, NotInstalled
+
+
+def load(reference: str) -> Any:  # whatever the module holds under that name
+    """
+    Import `module:attribute` and return the attribute; dots reach further in.
+
+    Raises:
+        AppNotImportable: The reference has no colon, the module does not import, or it lacks the attribute.
+            An exception raised by the module's own code is chained.
+    """
+    module_name, colon, path = reference.partition(":")
+    if not colon or not module_name or not path:
+        raise AppNotImportable(reference, "it is not of the form module:attribute")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as error:  # border: the imported module may fail in any way; its error is reported and chained
+        raise AppNotImportable(reference, f"{type(error).__name__}: {error}") from error
+    for part in path.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise AppNotImportable(reference, f'"{module_name}" has no attribute "{path}"') from error
+    return found
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """
+    Import an SDK inside an adapter's `open`.
+
+    Args:
+        module: The module to import, such as `redis.asyncio`.
+        extra: The extra of Oneiric that installs it.
+
+    Raises:
+        NotInstalled: The SDK is absent; the message holds the install line.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and module.split(".")[0] != error.name.split(".")[0]:
+            raise  # the SDK is there, and something that it needs is not
+        raise NotInstalled(sdk=module, extra=extra) from None
+
+
+def is_installed(module: str) -> bool:
+    """Tell whether a top-level module can be imported, without importing it."""
+    try:
+        return importlib.util.find_spec(module.split(".")[0]) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,61 @@
+"""What application code writes in a signature: `Inject[T]`, `INJECTED` and `Named`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _InjectMarker:
+    """Stands in `Annotated[T, ...]` for "the slot whose declared type is T"."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "INJECT"
+
+
+class _Injected:
+    """The default of an injected parameter; it never reaches a function's body."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "INJECTED"
+
+
+INJECT = _InjectMarker()
+INJECTED: Any = _Injected()  # Any, so that it is a legal default for a parameter of every type
+Inject = Annotated[T, INJECT]
+
+
+class Named:
+    """
+    Name the slot of a parameter: `Annotated[Cache, Named("cache.sessions")]`.
+
+    Args:
+        name: A slot name, with or without the name of its child container: `cache.sessions`, `adapters.cache`.
+        capabilities: The slot's adapter must have all of these.
+        any_of: The slot's adapter must have at least one of these; empty asks for nothing.
+    """
+
+    __slots__ = ("any_of", "capabilities", "name")
+
+    def __init__(self, name: str, *, capabilities: Iterable[str] = (), any_of: Iterable[str] = ()) -> None:
+        self.name = name
+        self.capabilities = frozenset(capabilities)
+        self.any_of = frozenset(any_of)
+
+    def __repr__(self) -> str:
+        return f"Named({self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, frozenset[str], frozenset[str]]:
+        return self.name, self.capabilities, self.any_of
