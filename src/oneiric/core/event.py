@@ -66,7 +66,7 @@ class Event:
     meta: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("id", "source", "type"):
+        for name in ("id", "source", "type", "datacontenttype"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value:
                 raise InvalidEvent(name, "it must be a text that is not empty")

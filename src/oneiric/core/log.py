@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import re
 import secrets
 import sys
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
 
 HIDDEN = "******"
 _SECRET_NAME = re.compile(r"pass|token|secret|key|dsn|cred", re.IGNORECASE)
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@]+@")
+# Repeats are bounded: with open ones a long word without a match would take quadratic time.
+# People paste passwords with "/" and "@" into URLs: hide up to the last "@", unless only a port follows the colon.
+_USERINFO = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?:[^/\s]{1,2000}|[^/\s:@]{0,200}:(?!\d{1,5}[/?#])\S{1,2000})@"
+)
 _PAIR = re.compile(
-    r"(?P<name>[\w.-]*(?:password|passwd|passphrase|token|secret|api[_-]?key|access[_-]?key|credential)[\w.-]*)"
-    r"(?P<mark>[\"']?\s*[=:]\s*[\"']?)(?P<value>(?!//)[^\s\"',;&)}\]]+)",
+    r"(?P<name>(?:password|passwd|passphrase|token|secret|api[_-]?key|access[_-]?key|credential)[\w.-]{0,80})"
+    r"(?P<mark>[\"']?\s{0,9}[=:]\s{0,9})(?P<value>(?!//)(?:\"[^\"\n]{0,2000}\"|'[^'\n]{0,2000}'|[\"']?[^\s\"',;&)}\]]+))",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"\b(?P<kind>Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+_BEARER = re.compile(r"\b(?P<kind>(?i:bearer)|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PROCESS_KEY = secrets.token_bytes(32)
 
 
@@ -68,6 +75,8 @@ def redact(name: str, value: Any) -> Any:  # any field of a log line or a dump
         return [redact(name, inner) for inner in value]
     if isinstance(value, str):
         return scrub(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such number
     if isinstance(value, (int, float, bool)) or value is None:
         return value
     return scrub(str(value))
@@ -124,20 +133,26 @@ def _patch(record: Record) -> None:
         record["exception"] = None
 
 
+def _escape(pattern: re.Pattern[str], text: str) -> str:
+    """Show control characters as escapes: a logged text neither forges a line nor colours the terminal."""
+    return pattern.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def _text_line(record: Record) -> str:
     shown = {k: v for k, v in record["extra"].items() if k not in {"app", "profile", "traceback"}}
     fields = "".join(f" {name}={value}" for name, value in shown.items())
     line = f"{record['time']:HH:mm:ss.SSS} {record['level'].name:<7} {record['message']}{fields}"
     trace = record["extra"].get("traceback")
-    return f"{line}\n{trace}" if trace else line
+    line = _escape(_CONTROL, line)
+    return f"{line}\n{_escape(_CONTROL_BUT_LAYOUT, trace)}" if trace else line
 
 
 def _json_line(record: Record) -> str:
     line = {
+        **record["extra"],  # first: a field of the application's does not replace ours
         "time": record["time"].isoformat(),
         "severity": record["level"].name,
         "message": record["message"],
         "logger": record["name"],
-        **record["extra"],
     }
-    return json.dumps(line, default=str, ensure_ascii=False)
+    return json.dumps(line, default=str)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 Kind = Literal["code", "file", "env", "envfile", "override", "cli"]
+# TOML 1.0, "String", "Comment", "Array": whatever may hold a line break, a bracket or "=" that structures nothing.
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"""+|'
+    r"'''.*?'''+|"
+    r'"(?:\\.|[^"\\\n])*"|'
+    r"'[^'\n]*'|#[^\n]*|[^\"'#\[\]{}\n]+|.",
+    re.DOTALL,
+)
+_NAME = re.compile(r'(?:"(?:\\.|[^"\\])*"|\'[^\']*\'|[^="\'])*')
 
 
 class Origin:
@@ -68,7 +79,7 @@ class FileOrigin(Origin):
             text = Path(self.path).read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             return None
-        return _line_of(text, self.key)
+        return find_line(text, self.key)
 
     def fields(self) -> dict[str, str | int | None]:
         """Return path, line and key, ready for JSON."""
@@ -132,23 +143,39 @@ def defined_at(thing: object) -> str:
     return f"{module}:{code.co_firstlineno}" if code is not None else str(module)
 
 
-def _line_of(text: str, key: str) -> int | None:
-    """Find the line of a dotted key; tables, dotted keys and inline tables are followed, values are not read."""
+def find_line(text: str, key: str) -> int | None:
+    """Find the line that sets a dotted key; inside an inline table it is the table's, values are not read."""
     wanted = tuple(split_key(key))
     table: tuple[str, ...] = ()
-    best: tuple[int, int] | None = None  # (parts matched, line)
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        if line.startswith("["):
-            table = tuple(split_key(line.strip("[]").split("]")[0]))
-            path = table
-        elif "=" in line and not line.startswith("#"):
-            path = (*table, *split_key(line.split("=", 1)[0]))
+    first_below: int | None = None  # a table may exist only by what stands in it
+    for number, statement in _statements(text):
+        if statement.startswith("["):
+            table = path = tuple(split_key(statement.strip("[] \t")))
+            is_inline = False
         else:
-            continue
-        if path == wanted[: len(path)] and (best is None or len(path) > best[0]):
-            best = (len(path), number)
-    return best[1] if best else None
+            name = _NAME.match(statement)[0]  # type: ignore[index]  # the pattern matches the empty text too
+            path = (*table, *split_key(name))
+            is_inline = statement[len(name) + 1 :].lstrip().startswith("{")
+        if path == wanted or (is_inline and path == wanted[: len(path)]):
+            return number
+        if first_below is None and path[: len(wanted)] == wanted:
+            first_below = number
+    return first_below
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Walk the statements of a TOML document with their first lines; comments are left out."""
+    number, first, depth, statement = 1, 1, 0, ""
+    for match in _TOKEN.finditer(text + "\n"):
+        token = match[0]
+        if token == "\n" and depth == 0:
+            if statement.strip():
+                yield first, statement.strip()
+            first, statement = number + 1, ""
+        elif not token.startswith("#"):
+            statement += token
+            depth = max(0, depth + (token in {"[", "{"}) - (token in {"]", "}"}))
+        number += token.count("\n")
 
 
 def split_key(text: str) -> list[str]:

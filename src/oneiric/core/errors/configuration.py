@@ -58,6 +58,7 @@ class InvalidValue(Refused):
     def __init__(self, key: str, why: str, **where: Any) -> None:
         self.key = key
         origin = where.get("origin")
+        where.setdefault("fixes", (f"give {key} a value that fits",))
         super().__init__(f"{key}: {why}" + (f" (set by {origin})" if origin else ""), **where)
 
 

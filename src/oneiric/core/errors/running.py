@@ -62,14 +62,16 @@ class WrongLoop(OneiricError):
 
 
 class ScopeClosed(OneiricError):
-    """A task outlived its request or task scope and asked it for an object."""
+    """An object of a request or task scope was asked for after the scope ended, or where none is open."""
 
     code = "scope-closed"
 
-    def __init__(self, slot: str, scope: str) -> None:
+    def __init__(self, slot: str, scope: str, *, was_open: bool = True) -> None:
+        self.slot = slot
+        why = "that has ended" if was_open else "and none is open here"
         super().__init__(
-            f"slot {slot} belongs to a {scope} scope that has ended",
-            fixes=("ask before the scope ends", f'with app.scope("{scope}"): ...'),
+            f"slot {slot} belongs to a {scope} scope {why}",
+            fixes=("ask for it inside the scope", f'async with app.scope("{scope}"): ...'),
         )
 
 
@@ -106,8 +108,9 @@ class StartFailed(OneiricError):
     def __init__(self, slot: str, cause: BaseException, closing: Sequence[Exception] = ()) -> None:
         self.slot, self.cause, self.closing = slot, cause, tuple(closing)
         said = cause.message if isinstance(cause, OneiricError) else type(cause).__name__
-        more = f"; {len(closing)} adapters failed to close" if closing else ""
-        fixes = cause.fixes if isinstance(cause, OneiricError) else ("see the chained exception",)
+        failed = "1 adapter" if len(closing) == 1 else f"{len(closing)} adapters"
+        more = f"; {failed} failed to close" if closing else ""
+        fixes = (cause.fixes if isinstance(cause, OneiricError) else ()) or ("see the chained exception",)
         super().__init__(f"the start failed at {slot}: {said}{more}", path=(slot,), fixes=fixes)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from oneiric.core.errors.problem import Refused, did_you_mean, install_line, nearest
-from oneiric.core.origins import Origin
+from oneiric.core.origins import EnvOrigin, Origin
 
 
 class UnknownSlot(Refused):
@@ -55,11 +55,13 @@ class SelectionNotInstalled(Refused):
 
     def __init__(self, slot: str, adapter: str, extra: str, *, others: Iterable[str], origin: Origin | None) -> None:
         self.slot, self.adapter, self.extra = slot, adapter, extra
+        undo = f"unset {origin}" if isinstance(origin, EnvOrigin) else f"take the choice out of {origin}"
+        able = sorted(others)
         super().__init__(
             f'slot {slot}: "{adapter}" chosen by {origin} needs the extra {extra}; a named choice never falls through',
             path=(f"slot {slot}",),
             origin=origin,
-            fixes=(install_line(extra), f"unset {origin}", f"choose one of: {', '.join(sorted(others))}"),
+            fixes=(install_line(extra), undo, *([f"choose one of: {', '.join(able)}"] if able else [])),
         )
 
 

@@ -1,0 +1,1 @@
+"""The heart: containers with ranked layers, injection, and the explanation of every choice."""

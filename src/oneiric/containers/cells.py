@@ -1,0 +1,98 @@
+"""
+Which cell a slot shows after a change.
+
+A cell stands for one state of a slot: its winning binding, the cells of the slots it was built from, and its settings.
+A change moves every slot that it reaches to the cell of its new state. The old cell is set aside with the object in it;
+if a later change leads back to that state, the same object returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from oneiric.providers.slot import Binding, Cell, Slot
+
+StateOf = Callable[[Slot], tuple[Binding | None, Mapping[str, object] | None]]
+
+
+def reached(changed: Iterable[Slot], every: Iterable[Slot]) -> list[Slot]:
+    """
+    Return the changed slots, and after them every slot whose object was built from one of these.
+
+    Each slot comes after those it was built from.
+    """
+    dependants: dict[Slot, list[Slot]] = {}
+    for slot in every:
+        for source in slot.cell.inputs:
+            dependants.setdefault(source.slot, []).append(slot)
+    order: list[Slot] = []
+    seen: set[Slot] = set()
+    for start in changed:
+        _visit(start, dependants, seen, order)
+    return order[::-1]
+
+
+def _visit(start: Slot, dependants: Mapping[Slot, list[Slot]], seen: set[Slot], order: list[Slot]) -> None:
+    """Append in post-order, without recursion."""
+    if start in seen:
+        return
+    seen.add(start)
+    work = [(start, iter(dependants.get(start, ())))]
+    while work:
+        slot, rest = work[-1]
+        following = next((other for other in rest if other not in seen), None)
+        if following is None:
+            order.append(slot)
+            work.pop()
+        else:
+            seen.add(following)
+            work.append((following, iter(dependants.get(following, ()))))
+
+
+def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf) -> list[Cell]:
+    """
+    Move slots to the cells of their new states.
+
+    Args:
+        changed: The slots whose bindings or settings changed.
+        every: All slots that may have been built from them.
+        state_of: The winning binding and the settings of a slot as they are now.
+
+    Returns:
+        The cells that no state leads back to any more, dependants first: what was built in them can be closed.
+    """
+    order = reached(changed, every)
+    for slot in order:
+        binding, settings = state_of(slot)
+        old = slot.cell
+        if old.binding is None and old.attempt is None:
+            continue  # nothing was decided yet for this cell, so nothing is stale
+        if _fits(old, binding, settings):
+            continue
+        found = next((cell for cell in slot.stash if _fits(cell, binding, settings)), None)
+        slot.stash = (*(cell for cell in slot.stash if cell is not found), old)
+        slot.cell = found or Cell(slot)
+    return [cell for slot in reversed(order) for cell in _forgotten(slot)]
+
+
+def _fits(cell: Cell, binding: Binding | None, settings: Mapping[str, object] | None) -> bool:
+    """Tell whether a cell stands for a state, and all it was built from is what its slots show now."""
+    same = cell.binding is binding and cell.settings == settings
+    return same and all(source.slot.cell is source for source in cell.inputs)
+
+
+def _forgotten(slot: Slot) -> list[Cell]:
+    """Take the cells out of the stash whose binding is gone, or that were built from such a cell."""
+    gone = [cell for cell in slot.stash if not _may_return(cell)]
+    if gone:
+        slot.stash = tuple(cell for cell in slot.stash if cell not in gone)
+    return gone
+
+
+def _may_return(cell: Cell) -> bool:
+    """Tell whether some later change could lead back to this cell."""
+    binding = cell.binding
+    if binding is None:
+        return False
+    bound = binding.layer == "code" or any(binding is other for other in cell.slot.bindings)
+    return bound and all(source.slot.cell is source or source in source.slot.stash for source in cell.inputs)

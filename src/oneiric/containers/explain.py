@@ -1,0 +1,361 @@
+"""
+Explanations: who spoke about a slot or a setting, who won, and why the others lost. Plain data; texts are made from it.
+
+Nothing is opened and no SDK is imported; the evaluator that decides is the one that is asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from oneiric.containers.index import Index
+from oneiric.containers.layers import LayerContainer
+from oneiric.containers.registry import Registry
+from oneiric.containers.selection import Selection
+from oneiric.containers.wiring import Wiring
+from oneiric.core.config import Choice, Share, Status, Value, faults_of
+from oneiric.core.errors import OneiricError, Problem, UnknownSlot
+from oneiric.core.log import HIDDEN, fingerprint, redact
+from oneiric.core.origins import CodeOrigin, Origin
+from oneiric.providers.slot import Binding, Slot
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One who could have won. `reason` is None for the winner and for those merged into it."""
+
+    layer: str
+    status: Status
+    reason: str | None = None
+    value: Any = None  # an adapter's name, or the value of a setting
+    redacted: bool = False
+    fp: str | None = None
+    origin: Origin | None = None
+    detail: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return the candidate ready for JSON."""
+        return {
+            "layer": self.layer,
+            "status": self.status,
+            "reason": self.reason,
+            "value": self.value,
+            "redacted": self.redacted,
+            "fp": self.fp,
+            "origin": self.origin.fields() if self.origin else None,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A slot that the explained one needs."""
+
+    name: str
+    winner: str | None
+    layer: str | None
+
+    def fields(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {"name": self.name, "winner": self.winner, "layer": self.layer}
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """What would be, if one thing were otherwise; found by deciding again."""
+
+    condition: Mapping[str, str]
+    outcome: Mapping[str, Any]
+
+    def fields(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {"if": dict(self.condition), "then": dict(self.outcome)}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    The answer to "why is it so", schema 1.
+
+    Attributes:
+        kind: `slot` or `value`.
+        name: The slot or the dotted key.
+        order: The layers that speak in this profile, low to high.
+        generation: The number of the graph's state; None where no application runs.
+        winner: Who won; None if `error` says why nobody did.
+        candidates: All who spoke or could have, layers high to low.
+        settings: The settings of the winning adapter, by name.
+        used_by: Who needs it.
+    """
+
+    kind: str
+    name: str
+    profile: str
+    order: tuple[str, ...]
+    winner: Candidate | None
+    candidates: tuple[Candidate, ...]
+    generation: int | None = None
+    warnings: tuple[Problem, ...] = ()
+    error: Problem | None = None
+    settings: tuple[Explanation, ...] = ()
+    needs: tuple[Input, ...] = ()
+    used_by: tuple[str, ...] = ()
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    at: str | None = field(default=None, compare=False)
+
+    def setting(self, name: str) -> Explanation:
+        """Return the explanation of one setting of the winner, `max_items` or `memory.max_items`. Raises KeyError."""
+        for explained in self.settings:
+            if explained.name == f"{self.name}.{name}" or explained.name.rpartition(".")[2] == name:
+                return explained
+        raise KeyError(name)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the explanation ready for JSON; every field is present."""
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "name": self.name,
+            "profile": self.profile,
+            "order": list(self.order),
+            "generation": self.generation,
+            "winner": self.winner.fields() if self.winner else None,
+            "candidates": [candidate.fields() for candidate in self.candidates],
+            "warnings": [problem.fields() for problem in self.warnings],
+            "error": self.error.fields() if self.error else None,
+            "settings": [setting.fields() for setting in self.settings],
+            "needs": [need.fields() for need in self.needs],
+            "used_by": list(self.used_by),
+            "counterfactuals": [item.fields() for item in self.counterfactuals],
+        }
+
+
+class Explained(Protocol):
+    """What explaining asks of a container."""
+
+    wiring: Wiring
+    registry: Registry
+    sections: dict[str, type]
+
+    @property
+    def index(self) -> Index:
+        """The records of the state in force."""
+
+    def elsewhere(self) -> Mapping[str, Selection]:
+        """What the layers would say under each other profile."""
+
+
+class Explainer:
+    """Explains slots and settings of one container."""
+
+    def __init__(self, container: Explained) -> None:
+        self._container = container
+        self._stack = container.wiring.stack
+
+    def explain(self, name: str) -> Explanation:
+        """Explain a slot or a key. Raises UnknownSlot if it is neither."""
+        slot = self._container.registry.get(name)
+        if slot is not None:
+            return self.slot(slot)
+        for owner in sorted(self._container.registry.slots.values(), key=lambda s: len(s.name), reverse=True):
+            if name.startswith(owner.name + "."):
+                for value in self._values(owner):
+                    if value.field.key == name:
+                        return self.value(value)
+        section = name.partition(".")[0]
+        if section in self._container.sections:
+            for value in self._stack.selection.values(section, self._container.sections[section]):
+                if value.field.key == name:
+                    return self.value(value)
+        raise UnknownSlot(name, known=self._container.registry.slots)
+
+    def slot(self, slot: Slot) -> Explanation:
+        """Explain who fills a slot."""
+        selection = self._stack.selection
+        voices = slot.bindings[::-1]
+        choice = selection.choose(slot, voices)
+        candidates = list(_candidates(slot, selection, voices, choice))
+        winner = next((candidate for candidate in candidates if candidate.status == "winner"), None)
+        record = self._container.index.read(self._container.wiring, slot)
+        needs = tuple(
+            Input(edge.slot.name, *self._container.wiring.look(edge.slot)[:2])
+            for edge in record.edges
+            if edge.slot is not None
+        )
+        users = self._container.index.users(slot)
+        return Explanation(
+            kind="slot",
+            name=slot.name,
+            profile=selection.profile.name,
+            order=selection.profile.order,
+            winner=winner,
+            candidates=tuple(candidates),
+            error=choice.error.problem if choice.error else None,
+            settings=tuple(self.value(value) for value in self._values(slot)),
+            needs=needs,
+            used_by=tuple(f"slot {r.slot.name}" if r.slot.kind == "object" else need.at for r, need in users),
+            counterfactuals=tuple(self._otherwise(slot, selection, voices, choice, winner)),
+            at=_place(slot, self._container.wiring, choice, voices),
+        )
+
+    def value(self, value: Value) -> Explanation:
+        """Explain the value of a setting."""
+        profile = self._stack.profile
+        silent = [
+            Share(layer.name, "ineligible", "layer-disabled", said.value, said.origin)
+            for layer in self._stack.selection.silent
+            if (said := layer.settings.get(value.field.key)) is not None
+        ]
+        shares = [*value.shares, *silent]
+        candidates = tuple(
+            _share(value, share) for share in shares if share.status != "absent" or share.origin is not None
+        )
+        return Explanation(
+            kind="value",
+            name=value.field.key,
+            profile=profile.name,
+            order=profile.order,
+            winner=next((candidate for candidate in candidates if candidate.status == "winner"), None),
+            candidates=candidates,
+            error=value.error.problem if value.error else None,
+        )
+
+    def _values(self, slot: Slot) -> Sequence[Value]:
+        """Return the decided settings of the slot's adapter; none where nobody fills it."""
+        try:
+            binding = self._stack.winner(slot)
+        except OneiricError:
+            return ()
+        found = self._container.wiring.values_of(slot, binding)
+        if found is None:
+            return ()
+        model, values = found
+        faults = {str(getattr(fault, "key", "")): fault for fault in faults_of(model, values)}
+        return [Value(v.field, v.value, v.shares, v.error or faults.get(v.field.key)) for v in values]
+
+    def _otherwise(
+        self, slot: Slot, selection: Selection, voices: Sequence[Binding], choice: Choice, winner: Candidate | None
+    ) -> Iterator[Counterfactual]:
+        """Decide again without the winner, and in every profile where the answer differs."""
+        if choice.voice is not None:
+            rest = [voice for n, voice in enumerate(voices) if n != choice.voice]
+            yield Counterfactual({"without": voices[choice.voice].layer}, _outcome(selection.choose(slot, rest), rest))
+        here = _outcome(choice, voices)
+        for name, other in self._container.elsewhere().items():
+            theirs = _voices_in(slot, other, self._stack.layers, voices)
+            outcome = _outcome(other.choose(slot, theirs), theirs)
+            if outcome != here:
+                yield Counterfactual({"profile": name}, outcome)
+
+
+def _voices_in(
+    slot: Slot, selection: Selection, applied: Sequence[LayerContainer], voices: Sequence[Binding]
+) -> list[Binding]:
+    """Return what the layers of another profile say about a slot, high to low."""
+    keys: set[Any] = {key for layer in applied for key, binding in layer.applied.items() if binding in voices}
+    keys.update({slot, slot.name})
+    found = [
+        layer.binding(layer.bindings[key], rank)
+        for rank, layer in selection.layers
+        for key in layer.bindings
+        if key in keys
+    ]
+    code = [voice for voice in voices if voice.layer == "code"]
+    return [*found[::-1], *code]
+
+
+def _outcome(choice: Choice, voices: Sequence[Binding]) -> dict[str, Any]:
+    if choice.error is not None:
+        return {"error": choice.error.code}
+    if choice.voice is not None:
+        voice = voices[choice.voice]
+        return {"layer": voice.layer, "value": voice.label}
+    return {"layer": "code", "value": choice.offer.name if choice.offer else None}
+
+
+def _candidates(slot: Slot, selection: Selection, voices: Sequence[Binding], choice: Choice) -> Iterator[Candidate]:
+    """Yield every candidate, layers high to low, within a layer high to low, then by name."""
+    masked = False
+    said: dict[str, list[Candidate]] = {layer: [] for layer in selection.profile.order}
+    for position, voice in enumerate(voices):
+        said[voice.layer].append(_candidate(position, voice, choice, masked))
+        masked |= voice.unset
+    said["code"] += _offered(slot, selection, choice)
+    for layer in selection.silent:
+        for key in (slot, slot.name):
+            if key in layer.bindings:
+                binding = layer.binding(layer.bindings[key], 0)
+                yield Candidate(layer.name, "ineligible", "layer-disabled", binding.label, origin=binding.origin)
+    for name in reversed(selection.profile.order):
+        empty = [one.ignored[slot.name] for _, one in selection.layers if one.name == name and slot.name in one.ignored]
+        yield from said[name]
+        yield from (Candidate(name, "absent", "empty-ignored", origin=one.origin) for one in empty)
+        if not said[name] and not empty:
+            yield Candidate(name, "absent", "absent")
+
+
+def _candidate(position: int, voice: Binding, choice: Choice, masked: bool) -> Candidate:
+    status: Status
+    reason: str | None = "lower-layer"
+    if voice.layer == "secrets":
+        status, reason = "ineligible", "secrets-cannot-select"
+    elif position == choice.voice and choice.error is None:
+        status, reason = "winner", None
+    elif position == choice.voice:
+        status = "ineligible"
+        code = choice.error.code if choice.error else ""
+        reason = {
+            "selection-not-installed": "not-installed",
+            "selection-denied-by-profile": "denied-by-profile",
+            "selection-missing-capability": "missing-capability",
+        }.get(code)
+    elif voice.unset:
+        status, reason = ("masked", "masked-by-unset") if masked else ("unset", None)
+    else:
+        status, reason = ("masked", "masked-by-unset") if masked else ("shadowed", "lower-layer")
+    return Candidate(voice.layer, status, reason, voice.label, origin=voice.origin)
+
+
+def _offered(slot: Slot, selection: Selection, choice: Choice) -> Iterator[Candidate]:
+    """Yield the adapters of the catalog: the one the ranking took, and why it did not take the others."""
+    wants = selection.wants(slot)
+    offers = sorted(selection.offers(slot).values(), key=lambda offer: (-offer.priority, offer.name))
+    for offer in offers:
+        if choice.voice is None and choice.offer is offer and choice.error is None:
+            detail = f"priority {offer.priority}"
+            yield Candidate("code", "winner", None, offer.name, origin=offer.origin, detail=detail)
+            continue
+        reason = wants.refusal(offer)
+        if reason == "not-installed":
+            detail = f"pip install 'oneiric[{offer.extra}]'"
+        elif reason == "missing-capability":
+            detail = f"lacks {', '.join(sorted(wants.missing(offer)))}"
+        elif reason is None and choice.voice is None and choice.offer is not None:
+            reason, detail = "lower-priority", f"priority {offer.priority} < {choice.offer.priority}"
+        else:
+            reason, detail = reason or "lower-priority", f"priority {offer.priority}"
+        yield Candidate("code", "ineligible", reason, offer.name, origin=offer.origin, detail=detail)
+
+
+def _share(value: Value, share: Share) -> Candidate:
+    hidden = value.field.secret and share.value is not None and share.status != "absent"
+    shown = None if hidden else redact("", share.value)
+    if not hidden and shown == HIDDEN:
+        hidden, shown = True, None
+    fp = fingerprint(share.value) if hidden else None
+    return Candidate(share.layer, share.status, share.reason, shown, hidden, fp, share.origin)
+
+
+def _place(slot: Slot, wiring: Wiring, choice: Choice, voices: Sequence[Binding]) -> str | None:
+    """Return the class or function that fills a slot, for the first line of the text."""
+    if choice.error is not None:
+        return None
+    if choice.voice is not None and voices[choice.voice].chosen is None:
+        origin = voices[choice.voice].origin
+        return str(origin) if isinstance(origin, CodeOrigin) else voices[choice.voice].label
+    name = choice.offer.name if choice.offer else ""
+    return wiring.stack.catalog.rows(slot.category or "")[name].path

@@ -1,0 +1,206 @@
+"""
+The index: plain records of all slots, who fills them and who needs whom. Validation, explain and graph read it.
+
+It builds no object and opens nothing. A cycle is found here, before any provider is linked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from oneiric.containers.needs import Need
+from oneiric.containers.scopes import DEPTH
+from oneiric.core.errors import DependencyCycle, OneiricError, ScopeLeak, SelectionMissingCapability
+from oneiric.core.origins import CodeOrigin
+from oneiric.providers.slot import Slot
+
+
+@dataclass(slots=True)
+class Edge:
+    """One need: who asks, by which parameter, and the slot that answers; None where none does."""
+
+    need: Need
+    slot: Slot | None
+    fault: OneiricError | None = None
+
+
+@dataclass(slots=True)
+class Record:
+    """
+    One slot or registered function.
+
+    Attributes:
+        slot: The slot.
+        label: Who fills it: an adapter's name or a function.
+        layer: The layer that decided; None where nothing could be decided.
+        fault: Why nobody fills it.
+        edges: What it needs.
+    """
+
+    slot: Slot
+    label: str | None = None
+    layer: str | None = None
+    fault: OneiricError | None = None
+    edges: list[Edge] = field(default_factory=list)
+
+    @property
+    def node(self) -> str:
+        """Its name among all nodes: `slot cache`, `handler orders:reserve`."""
+        kind = self.slot.kind
+        return f"{kind if kind not in {'adapter', 'object'} else 'slot'} {self.slot.name}"
+
+
+class Source(Protocol):
+    """What the index asks of a container."""
+
+    def every_slot(self) -> Sequence[Slot]:
+        """Return every slot and registered function."""
+
+    def look(self, slot: Slot) -> tuple[str | None, str | None, OneiricError | None]:
+        """Return label, layer and fault of a slot's winner."""
+
+    def asks(self, slot: Slot) -> Mapping[str, Need]:
+        """Return what the slot's winner needs, by parameter; its class is imported for that."""
+
+    def match(self, need: Need) -> tuple[Slot | None, OneiricError | None]:
+        """Return the slot that a need means, or the fault that keeps it from one."""
+
+    def lacks(self, slot: Slot, need: Need) -> frozenset[str]:
+        """Return the capabilities that a need asks for and the slot's winner does not have."""
+
+
+class Index:
+    """The records of one state of a container, made once for each state."""
+
+    def __init__(self, source: Source) -> None:
+        self.records: dict[Slot, Record] = {}
+        for slot in source.every_slot():
+            self.records[slot] = Record(slot, *source.look(slot))
+        work = [record for record in self.records.values() if record.slot.kind != "adapter" or record.slot.eager]
+        seen = {record.slot for record in work}
+        while work:  # only what is reached has its needs read: an adapter nobody uses is never imported
+            record = work.pop()
+            if record.fault is None:
+                self._read(source, record)
+            for edge in record.edges:
+                if edge.slot is not None and edge.slot not in seen:
+                    seen.add(edge.slot)
+                    work.append(self.records[edge.slot])
+        self.used = seen
+        self._users: dict[Slot, list[tuple[Record, Need]]] | None = None
+
+    def _read(self, source: Source, record: Record) -> None:
+        for need in source.asks(record.slot).values():
+            slot, fault = source.match(need)
+            if slot is not None and fault is None and (missing := source.lacks(slot, need)):
+                label = self.records[slot].label or "?"
+                fault = SelectionMissingCapability(slot.name, label, missing, others=(), origin=CodeOrigin(need.at))
+            record.edges.append(Edge(need, slot, fault))
+
+    def read(self, source: Source, slot: Slot) -> Record:
+        """Return the record of a slot with its needs, also of one that nothing reaches."""
+        record = self.records[slot]
+        if slot not in self.used and not record.edges and record.fault is None:
+            self._read(source, record)
+        return record
+
+    def users(self, slot: Slot) -> list[tuple[Record, Need]]:
+        """Return who needs a slot, sorted."""
+        if self._users is None:
+            self._users = {}
+            for record in self.records.values():
+                for edge in record.edges:
+                    if edge.slot is not None:
+                        self._users.setdefault(edge.slot, []).append((record, edge.need))
+        return sorted(self._users.get(slot, ()), key=lambda user: (user[0].node, user[1].at))
+
+    def path_to(self, slot: Slot) -> tuple[str, ...]:
+        """Return a way from a registered function down to a slot: `handler x`, `slot sessions`, `slot cache`."""
+        way = [self.records[slot].node]
+        seen = {slot}
+        while users := [user for user in self.users(slot) if user[0].slot not in seen]:
+            slot = users[0][0].slot
+            seen.add(slot)
+            way.append(users[0][0].node)
+        return tuple(reversed(way))
+
+    def faults(self) -> Iterator[OneiricError]:
+        """Yield the faults of the graph: what nobody fills, what is missing, cycles and scope leaks."""
+        for slot, record in self.records.items():
+            if record.fault is not None and (slot in self.used or _was_asked_for(record)):
+                record.fault.path = self.path_to(slot) if slot in self.used else record.fault.path
+                yield record.fault
+            for edge in record.edges:
+                if edge.fault is not None:
+                    edge.fault.path = (*self.path_to(slot), edge.need.at)
+                    edge.fault.origin = edge.fault.origin or CodeOrigin(edge.need.site)
+                    yield edge.fault
+        yield from self._cycles()
+        yield from self._leaks()
+
+    def _cycles(self) -> Iterator[OneiricError]:
+        """Search in depth, without recursion: a chain may be longer than the interpreter's stack."""
+        done: set[Slot] = set()
+        for start in self.used:
+            if start in done:
+                continue
+            way: list[Slot] = [start]
+            on_way = {start}
+            work = [iter(self.records[start].edges)]
+            while work:
+                edge = next(work[-1], None)
+                if edge is None:
+                    work.pop()
+                    done.add(way[-1])
+                    on_way.discard(way.pop())
+                elif edge.slot is None or edge.slot in done:
+                    continue
+                elif edge.slot in on_way:
+                    cycle = [slot.name for slot in way[way.index(edge.slot) :]]
+                    yield DependencyCycle([*cycle, cycle[0]], origin=CodeOrigin(edge.need.site))
+                else:
+                    way.append(edge.slot)
+                    on_way.add(edge.slot)
+                    work.append(iter(self.records[edge.slot].edges))
+
+    def _leaks(self) -> Iterator[OneiricError]:
+        for record in self.records.values():
+            if record.slot.kind not in {"adapter", "object"}:
+                continue  # functions run inside a scope of their own
+            for edge in record.edges:
+                held = edge.slot
+                if held is not None and DEPTH[held.scope] > DEPTH[record.slot.scope]:
+                    yield ScopeLeak(
+                        f"slot {record.slot.name}",
+                        record.slot.scope,
+                        f"slot {held.name}",
+                        held.scope,
+                        path=(*self.path_to(record.slot), f"slot {held.name}"),
+                        origin=CodeOrigin(edge.need.site),
+                    )
+
+    def levels(self, wanted: Sequence[Slot]) -> list[list[Slot]]:
+        """Return the slots to open, those that need nothing first; each level needs only earlier ones."""
+        depth: dict[Slot, int] = {}
+        for start in wanted:
+            work = [start]
+            while work:
+                slot = work[-1]
+                below = [edge.slot for edge in self.records[slot].edges if edge.slot is not None]
+                open_first = [other for other in below if other not in depth]
+                if open_first:
+                    work.extend(open_first)
+                    continue
+                depth[slot] = 1 + max((depth[other] for other in below), default=-1)
+                work.pop()
+        levels: list[list[Slot]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+        for slot, level in depth.items():
+            levels[level].append(slot)
+        return levels
+
+
+def _was_asked_for(record: Record) -> bool:
+    """Tell whether a fault matters though nobody needs the slot: a layer or the application spoke about it."""
+    return record.layer is not None or bool(record.slot.at)

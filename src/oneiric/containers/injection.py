@@ -1,0 +1,252 @@
+"""
+`@inject`: fills the parameters of a function from the slots of the active application.
+
+The wrapper is generated once per function, with the original parameter list. It closes over a tuple of cells and reads
+`cell.live` for each parameter that was left at INJECTED. A cell that is not built yet raises AttributeError there, into
+a `try` that costs nothing otherwise, and the slow path builds what is missing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from oneiric.containers import active
+from oneiric.containers.needs import Need, Unknown, evaluate, read_need
+from oneiric.core.errors import NoActiveApplication
+from oneiric.core.markers import INJECTED
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Entry(Protocol):
+    """The slow path of one call: builds what is missing, and ends the scope it had to open."""
+
+    def __enter__(self) -> tuple[Any, ...]: ...
+
+    def __exit__(self, *exc: Any) -> None: ...
+
+    async def __aenter__(self) -> tuple[Any, ...]: ...
+
+    async def __aexit__(self, *exc: Any) -> None: ...
+
+
+class _Unbuilt:
+    """Reading `live` of it fails, which leads to the slow path."""
+
+    __slots__ = ("live",)
+
+
+class Site:
+    """
+    One injected function: what it asks for, and the cells it reads while the default application stays the same.
+
+    Attributes:
+        function: The function that `@inject` wraps.
+        name: `module:qualname`.
+    """
+
+    def __init__(self, function: Callable[..., Any], needs: Mapping[str, Need], around: Mapping[str, Any]) -> None:
+        self.function = function
+        self.name = f"{function.__module__}:{function.__qualname__}"
+        self.unbound: tuple[Any, ...] = (_Unbuilt(),) * len(needs)
+        self.store: Callable[[tuple[Any, ...]], None] = lambda cells: None
+        self._needs = dict(needs)
+        self._around: Mapping[str, Any] = around if any(need.missing for need in needs.values()) else {}
+        self._lock = threading.Lock()
+
+    @property
+    def needs(self) -> Mapping[str, Need]:
+        """What it asks for, by parameter; a type that was defined after the function is found now."""
+        if any(need.missing for need in self._needs.values()):
+            with self._lock:
+                signature = inspect.signature(self.function)
+                for name, need in self._needs.items():
+                    again = read_need(need.site, self.function, signature.parameters[name], self._around)
+                    if need.missing and again is not None:
+                        self._needs[name] = again
+        return self._needs
+
+    def forget(self) -> None:
+        """Drop the cells: the next call asks the active application again."""
+        self.store(self.unbound)
+
+    def pick(self) -> tuple[Any, ...]:
+        """Return the cells of the active application."""
+        cells: tuple[Any, ...] = self._view().bind(self)
+        return cells
+
+    def enter(self, given: tuple[Any, ...]) -> Entry:
+        """Return the slow path for one call; `given` holds what the caller passed, INJECTED where it passed nothing."""
+        entry: Entry = self._view().enter(self, given)
+        return entry
+
+    def _view(self) -> Any:
+        view = active.active()
+        if view is None:
+            need = next(iter(self.needs.values()))
+            raise NoActiveApplication(need.at, f"slot {need.wanted}", searched=active.searched())
+        return view
+
+
+def inject(function: F) -> F:
+    """
+    Fill the parameters that are marked for injection, on every call, from the application that is active then.
+
+    Works on functions and methods, sync and async, and on generators of both kinds. A class is injected through its
+    `__init__`. Explicit arguments win, positional or keyword, None included; the slot is then not even built.
+
+    Raises:
+        TypeError: Nothing is marked for injection, or a parameter defaults to INJECTED without saying what it wants.
+    """
+    around = sys._getframe(1).f_locals
+    if inspect.isclass(function):
+        setattr(function, "__init__", _wrap(function.__init__, around))  # noqa: B010  # a class of any kind
+        return function
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(_wrap(function.__func__, around))
+    return _wrap(function, around)  # type: ignore[return-value]  # the same call, with fewer parameters to give
+
+
+def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[..., Any]:
+    signature = inspect.signature(function)
+    site_name = f"{function.__module__}:{function.__qualname__}"
+    needs: dict[str, Need] = {}
+    for name, parameter in signature.parameters.items():
+        need = read_need(site_name, function, parameter, around)
+        if need is not None:
+            needs[name] = need
+    if not needs:
+        raise TypeError(f"nothing to inject in {site_name}: mark a parameter, such as cache: Inject[Cache] = INJECTED")
+    site = Site(function, needs, around)
+    call: Any = _compile(function, signature, site)
+    _describe(call, function, signature, needs, around)
+    call.__injected__ = function  # where registration finds what is wrapped
+    call.__site__ = site
+    active.watch(site)
+    wrapped: Callable[..., Any] = call
+    return wrapped
+
+
+_KINDS = {
+    "function": ("def", "with", "return _f({args})"),
+    "coroutine": ("async def", "async with", "return await _f({args})"),
+    "generator": ("def", "with", "return (yield from _f({args}))"),
+    "asyncgen": ("async def", "async with", "{relay}"),
+}
+_RELAY = """_g = _f({args})
+        try:
+            _i = await _g.__anext__()
+            while True:
+                try:
+                    _s = yield _i
+                except GeneratorExit:
+                    await _g.aclose()
+                    raise
+                except BaseException as _e:
+                    _i = await _g.athrow(_e)
+                else:
+                    _i = await _g.asend(_s)
+        except StopAsyncIteration:
+            return"""
+
+
+def kind_of(function: Callable[..., Any]) -> str:
+    """Return `function`, `coroutine`, `generator` or `asyncgen`."""
+    if inspect.iscoroutinefunction(function):
+        return "coroutine"
+    if inspect.isasyncgenfunction(function):
+        return "asyncgen"
+    return "generator" if inspect.isgeneratorfunction(function) else "function"
+
+
+def _compile(function: Callable[..., Any], signature: inspect.Signature, site: Site) -> Any:
+    """Generate the wrapper; its globals are the function's own."""
+    kind = kind_of(function)
+    names = list(site.needs)
+    define, within, body = _KINDS[kind]
+    head, arguments = _parameters(site, signature, names)
+    cells = "".join(f"_c{n}, " for n in range(len(names)))
+    values = "".join(f"_v{n}, " for n in range(len(names)))
+    reads = "; ".join(f"_v{n} = _c{n}.live if {name} is _M else {name}" for n, name in enumerate(names))
+    run = body.format(args=arguments, relay=_RELAY.format(args=arguments)).replace("\n", "\n    ")
+    source = f"""
+def make(_f, _M, _d, _switch, _pick, _enter, _st):
+    {define} call({head}):
+        try:
+            {cells} = _pick() if _switch.contextual else _st
+            {reads}
+        except AttributeError:
+            pass
+        else:
+            {run}
+        {within} _enter(({", ".join(names)},)) as ({values}):
+            {run}
+    def store(cells):
+        nonlocal _st
+        _st = cells
+    return call, store"""
+    defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty}
+    space: dict[str, Any] = {}
+    exec(source, function.__globals__, space)  # the parameter list is only known here
+    call, site.store = space["make"](function, INJECTED, defaults, active.switch, site.pick, site.enter, site.unbound)
+    return call
+
+
+def _parameters(site: Site, signature: inspect.Signature, names: list[str]) -> tuple[str, str]:
+    """Return the wrapper's parameter list, and the arguments of the inner call."""
+    head: list[str] = []
+    args: list[str] = []
+    seen_star = injected_before = False
+    parameters = list(signature.parameters.values())
+    for position, parameter in enumerate(parameters):
+        name, kind = parameter.name, parameter.kind
+        injected = name in names
+        if kind is parameter.KEYWORD_ONLY and not seen_star:
+            head.append("*")
+            seen_star = True
+        seen_star |= kind is parameter.VAR_POSITIONAL
+        star = "*" if kind is parameter.VAR_POSITIONAL else "**" if kind is parameter.VAR_KEYWORD else ""
+        plain = kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if plain and injected_before and not injected and parameter.default is parameter.empty:
+            raise TypeError(f"{site.name}({name}) has no default and follows an injected parameter; put it first")
+        injected_before |= plain and injected
+        if injected:
+            default = "=_M"
+        elif parameter.default is not parameter.empty:
+            default = f"=_d[{name!r}]"
+        else:
+            default = ""
+        head.append(f"{star}{name}{default}")
+        following = parameters[position + 1].kind if position + 1 < len(parameters) else None
+        if kind is parameter.POSITIONAL_ONLY and following is not parameter.POSITIONAL_ONLY:
+            head.append("/")
+        given = f"_v{names.index(name)}" if injected else name
+        args.append(f"{name}={given}" if kind is parameter.KEYWORD_ONLY else f"{star}{given}")
+    return ", ".join(head), ", ".join(args)
+
+
+def _describe(
+    call: Any, function: Any, signature: inspect.Signature, needs: Mapping[str, Need], around: Mapping[str, Any]
+) -> None:
+    """Give the wrapper the function's name and doc, and a signature that hides what is injected."""
+    for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(call, attribute, getattr(function, attribute))
+
+    def shown(annotation: Any) -> Any:
+        found = evaluate(function, annotation, around)
+        return annotation if _is_unknown(found) else found
+
+    visible = [p.replace(annotation=shown(p.annotation)) for n, p in signature.parameters.items() if n not in needs]
+    returns = shown(signature.return_annotation)
+    call.__signature__ = signature.replace(parameters=visible, return_annotation=returns)
+    call.__annotations__ = {p.name: p.annotation for p in visible if p.annotation is not p.empty}
+    if returns is not signature.empty:
+        call.__annotations__["return"] = returns
+
+
+def _is_unknown(annotation: Any) -> bool:
+    return isinstance(annotation, Unknown) or any(_is_unknown(part) for part in getattr(annotation, "__args__", ()))

@@ -1,0 +1,167 @@
+"""A layer: a container of overrides that speaks for one source, with an origin for everything it says."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+from oneiric.core.origins import Origin, OverrideOrigin, caller
+from oneiric.core.profiles import LAYERS, Profile
+from oneiric.core.sources import UNSET, Said, Tables, leaves
+from oneiric.providers.adapter import described
+from oneiric.providers.engine import DynamicContainer, Provider
+from oneiric.providers.slot import Binding, own_provider
+
+F = TypeVar("F", bound=Callable[..., Any])
+Bindings = Mapping[Any, object]
+_order = itertools.count()
+
+
+class LayerContainer(DynamicContainer):
+    """
+    What one source says: which adapter or object fills which slot, and which values settings have.
+
+    Args:
+        name: One of `code`, `profile`, `secrets`, `manifest`, `env`, `explicit`; it decides the rank.
+        bindings: By slot name or slot type: an adapter's name, or an object, an adapter class or an engine provider.
+        settings: Values by dotted key, or nested: `{"cache.redis.port": 6380}`.
+        deny: Adapters that may not be chosen, by slot.
+        origin: Where all of it was said; the calling line by default.
+
+    Raises:
+        ValueError: No layer has that name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        bindings: Bindings | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        deny: Mapping[str, list[str]] | None = None,
+        origin: Origin | None = None,
+    ) -> None:
+        if name not in LAYERS:
+            raise ValueError(f'no layer is named "{name}"; choose one of: {", ".join(LAYERS)}')
+        super().__init__()
+        where = origin or OverrideOrigin(caller(1))
+        self.name = name
+        self.origin = where
+        self.bindings: dict[Any, Said] = {key: Said(value, where) for key, value in (bindings or {}).items()}
+        self.settings: dict[str, Said] = {".".join(path): Said(value, where) for path, value in leaves(settings or {})}
+        self.deny: dict[str, dict[str, Origin]] = {
+            slot: dict.fromkeys(names, where) for slot, names in (deny or {}).items()
+        }
+        self.ignored: dict[str, Said] = {}
+        self.order = next(_order)
+        self.applied: dict[Any, Binding] = {}
+
+    @classmethod
+    def of(cls, name: str, tables: Tables) -> LayerContainer:
+        """Return the layer of a configuration source; its bindings are names of adapters."""
+        layer = cls(name, origin=OverrideOrigin(name))
+        layer.bindings = {slot: said for slot, said in tables.select.items() if not said.is_empty}
+        layer.ignored = {slot: said for slot, said in tables.select.items() if said.is_empty}
+        layer.settings = tables.settings
+        layer.deny = tables.deny
+        return layer
+
+    def binding(self, said: Said, rank: int) -> Binding:
+        """Return the record of one thing the layer says about a slot."""
+        value = said.value
+        if not isinstance(value, str):
+            return Binding(self.name, rank, label=label_of(value), origin=said.origin, value=value)
+        if said.text and value == UNSET:
+            return Binding(self.name, rank, label=UNSET, origin=said.origin, unset=True)
+        return Binding(self.name, rank, label=value, origin=said.origin, chosen=value)
+
+    def traverse(self, types: Any = None) -> Iterator[Provider[Any]]:  # type: ignore[override]  # no class-level form
+        """Yield the providers of what this layer binds, made on this first use."""
+        for said in self.bindings.values():
+            if not isinstance(said.value, str):
+                provider = own_provider(said.value)
+                if types is None or isinstance(provider, tuple(types)):
+                    yield provider
+
+    def rank(self, profile: Profile) -> int | None:
+        """Return the layer's rank in a profile, or None if it is silent there."""
+        return profile.rank(self.name)
+
+    def __repr__(self) -> str:
+        return f"<layer {self.name}>"
+
+
+def label_of(value: object) -> str:
+    """Return how an explanation names an object that somebody bound."""
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return described(value)
+    return str(value) if isinstance(value, Provider) else f"{type(value).__module__}:{type(value).__qualname__} object"
+
+
+class Applied(Protocol):
+    """The container a layer is applied to, as the handle needs it."""
+
+    def override(self, layer: LayerContainer) -> Any:
+        """Put the layer in."""
+
+    def drop(self, layer: LayerContainer) -> Any:
+        """Take the layer away."""
+
+    async def settled(self) -> None:
+        """Wait until what the change made superfluous is closed."""
+
+
+class Override:
+    """
+    The handle of an override, which is in force from the start.
+
+    It ends by `undo()` or by leaving a `with` or `async with` block; as a decorator it is in force during each call.
+    Several may end in any order; each takes away only itself.
+    """
+
+    def __init__(self, container: Applied, layer: LayerContainer, given: Any) -> None:
+        self._container = container
+        self._given = given
+        self.layer = layer
+        self.is_undone = False
+
+    def undo(self) -> None:
+        """Take the override away; a second call does nothing."""
+        if not self.is_undone:
+            self.is_undone = True
+            self._container.drop(self.layer)
+
+    def __enter__(self) -> Any:
+        return self._given
+
+    def __exit__(self, *exc: object) -> None:
+        self.undo()
+
+    async def __aenter__(self) -> Any:
+        return self._given
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.undo()
+        await self._container.settled()
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function: the override is in force during each call, and at no other time."""
+        self.undo()
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_async(*args: Any, **kwargs: Any) -> Any:
+                async with self._container.override(self.layer):
+                    return await function(*args, **kwargs)
+
+            return run_async  # type: ignore[return-value]  # same call
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self._container.override(self.layer):
+                return function(*args, **kwargs)
+
+        return run  # type: ignore[return-value]  # same call

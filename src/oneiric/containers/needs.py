@@ -1,0 +1,202 @@
+"""What a function or a class asks for: one `Need` for each injected parameter, read from its signature."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
+
+from oneiric.core.errors import AnnotationUnresolved
+from oneiric.core.markers import INJECT, INJECTED, Named
+from oneiric.providers.engine import ProvideMarker, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """
+    One injected parameter.
+
+    Attributes:
+        site: Who asks: `module:qualname`.
+        parameter: The parameter's name.
+        named: The slot, where the parameter names one.
+        type: The type that decides, where it does not.
+        optional: `None` is an answer.
+        missing: The name that exists only under TYPE_CHECKING, where the type could not be evaluated.
+    """
+
+    site: str
+    parameter: str
+    named: Named | None
+    type: Any
+    optional: bool = False
+    missing: str | None = None
+
+    @property
+    def at(self) -> str:
+        """`module:qualname(parameter)`."""
+        return f"{self.site}({self.parameter})"
+
+    @property
+    def wanted(self) -> str:
+        """The slot or the type asked for, for people."""
+        if self.named is not None:
+            return self.named.name
+        return getattr(self.type, "__name__", str(self.type))
+
+    def check(self) -> None:
+        """
+        Make sure that it says which slot it means.
+
+        Raises:
+            AnnotationUnresolved: It names no slot, and its type exists only under TYPE_CHECKING.
+        """
+        if self.named is None and self.missing is not None:
+            raise AnnotationUnresolved(self.missing, self.parameter, path=(self.at,))
+
+
+class Unknown:
+    """Stands for a name that cannot be evaluated; remembers it, and survives `|`, `[]` and attribute access."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getitem__(self, item: object) -> Unknown:
+        return self
+
+    def __getattr__(self, item: str) -> Unknown:
+        if item.startswith("__"):
+            raise AttributeError(item)
+        return Unknown(f"{self.name}.{item}")
+
+    def __or__(self, other: object) -> Any:
+        return typing.Union[self, other]  # noqa: UP007  # `|` would call this method again
+
+    def __ror__(self, other: object) -> Any:
+        return typing.Union[other, self]  # noqa: UP007
+
+    def __call__(self) -> None:
+        """Only callables pass as arguments of `typing.Union`; nobody calls it."""
+        raise TypeError(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unknown) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"<unknown name {self.name}>"
+
+
+class _Names(dict[str, Any]):
+    """Closure names, then module globals, then builtins, then the names around the decorator; else a placeholder."""
+
+    def __init__(self, fn: Any, around: Mapping[str, Any]) -> None:
+        super().__init__()
+        code, closure = getattr(fn, "__code__", None), getattr(fn, "__closure__", None)
+        for name, cell in zip(code.co_freevars if code else (), closure or (), strict=False):
+            try:
+                self[name] = cell.cell_contents
+            except ValueError:  # the name is assigned after the function; the other places may know it
+                continue
+        self._places = (getattr(fn, "__globals__", {}), vars(builtins), around)
+
+    def __missing__(self, name: str) -> Any:
+        for place in self._places:
+            if name in place:
+                return place[name]
+        return Unknown(name)
+
+
+def evaluate(fn: Any, annotation: Any, around: Mapping[str, Any] = types.MappingProxyType({})) -> Any:
+    """Evaluate one annotation by itself, so that a name that is missing spoils only its own parameter."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, {}, _Names(fn, around))  # an annotation is code of the function's own module
+    except Exception:  # border: an annotation may hold any expression; one that cannot be evaluated asks for nothing
+        return annotation
+
+
+def read_needs(fn: Callable[..., Any], around: Mapping[str, Any] = types.MappingProxyType({})) -> dict[str, Need]:
+    """
+    Return what a function, or the constructor of a class, asks for, by parameter.
+
+    Raises:
+        TypeError: A parameter defaults to INJECTED and its annotation says neither a type nor a slot.
+    """
+    raw = getattr(fn, "__injected__", fn)
+    code = raw.__init__ if inspect.isclass(raw) else raw
+    code = getattr(code, "__injected__", code)
+    site = f"{raw.__module__}:{raw.__qualname__}"
+    needs: dict[str, Need] = {}
+    try:
+        parameters = inspect.signature(code).parameters
+    except (TypeError, ValueError):
+        return needs
+    for name, parameter in parameters.items():
+        need = read_need(site, code, parameter, around)
+        if need is not None:
+            needs[name] = need
+    return needs
+
+
+def read_need(site: str, fn: Any, parameter: inspect.Parameter, around: Mapping[str, Any]) -> Need | None:
+    """
+    Return what one parameter asks for; None if it is an ordinary one.
+
+    Raises:
+        TypeError: It defaults to INJECTED and its annotation says neither a type nor a slot.
+    """
+    if isinstance(parameter.default, ProvideMarker):
+        return Need(site, parameter.name, Named(_provided(parameter.default)), None)
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        return None
+    if parameter.annotation is parameter.empty and parameter.default is not INJECTED:
+        return None
+    found = evaluate(fn, parameter.annotation, around)
+    if isinstance(found, Unknown) and parameter.default is INJECTED:
+        return Need(site, parameter.name, None, found, missing=found.name)
+    asked = _asked(found)
+    if asked is None:
+        if parameter.default is INJECTED:
+            raise TypeError(
+                f"{site}({parameter.name}) defaults to INJECTED, but its annotation is neither Inject[T] "
+                'nor Annotated[T, Named("slot")]'
+            )
+        return None
+    type_, named, optional = asked
+    missing = type_.name if isinstance(type_, Unknown) else None
+    return Need(site, parameter.name, named, type_, optional, missing)
+
+
+def _asked(annotation: Any) -> tuple[Any, Named | None, bool] | None:
+    """Return type, slot name and optionality if an annotation asks for injection, else None."""
+    optional = False
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        rest = [part for part in get_args(annotation) if part is not type(None)]
+        optional = len(rest) < len(get_args(annotation))
+        if len(rest) == 1:
+            annotation = rest[0]
+    if get_origin(annotation) is not Annotated:
+        return None
+    type_, *marks = get_args(annotation)
+    for mark in marks:
+        if isinstance(mark, Named):
+            return type_, mark, optional
+        if isinstance(mark, ProvideMarker):
+            return type_, Named(_provided(mark)), optional
+    return (type_, None, optional) if INJECT in marks else None
+
+
+def _provided(marker: Any) -> str:
+    """Return the slot name in an engine marker: `Provide["cache"]` or `Provide[app.adapters.cache]`."""
+    target = marker.provider
+    if isinstance(target, Provider):
+        return str(getattr(target, "name", target))
+    return str(target)

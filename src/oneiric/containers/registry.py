@@ -1,0 +1,224 @@
+"""The names of an application: its slots, by name and by type, and the functions registered in its child containers."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args, get_origin
+
+from oneiric.containers.needs import Need, Unknown, evaluate
+from oneiric.core.errors import (
+    AmbiguousType,
+    DuplicateName,
+    DuplicateSubscription,
+    InvalidName,
+    MissingDependency,
+    UnknownSlot,
+)
+from oneiric.core.origins import CodeOrigin
+from oneiric.providers.slot import Owner, Slot, attach
+
+CHILDREN = ("adapters", "services", "tasks", "events", "workflows")
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_ITERATORS = {"AsyncGenerator", "AsyncIterable", "AsyncIterator", "Generator", "Iterable", "Iterator"}
+
+
+class Registry:
+    """
+    Slots and registered functions by name.
+
+    Adapters and application objects share one space of names, because a parameter names either; services, tasks, event
+    handlers and workflows have one each.
+    """
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self.slots: dict[str, Slot] = {}
+        self.parts: dict[str, dict[str, Slot]] = {child: {} for child in CHILDREN}
+        self.aliases: dict[str, str] = {}
+        self._by_type: dict[str, list[str]] = {}
+        self._categories: dict[str, str] = {}
+
+    def declare_category(self, name: str, protocol: str) -> None:
+        """Declare the slot of a category; its Protocol is known by name only, and imported when it is compared."""
+        if name not in self.slots:
+            self._categories[protocol] = name
+            self._add(Slot(self._owner, name, kind="adapter", child="adapters", type_name=protocol, category=name))
+
+    def declare(self, name: str, type_: Any, *, at: str, **options: Any) -> Slot:
+        """
+        Declare a slot that adapters or objects can fill.
+
+        Raises:
+            InvalidName: The name breaks the grammar, or a slot itself answers to one of its segments.
+            DuplicateName: A slot of that name exists.
+        """
+        self._free(name, at)
+        type_name = type_key(type_)
+        slot = Slot(
+            self._owner,
+            name,
+            kind="adapter",
+            child="adapters",
+            type_name=type_name,
+            type_=type_,
+            category=self._categories.get(type_name),
+            at=at,
+            **options,
+        )
+        return self._add(slot)
+
+    def declare_object(self, name: str, target: Callable[..., Any], *, scope: str, eager: bool) -> Slot:
+        """
+        Declare the slot of an object that the application makes itself; its type is what `target` returns.
+
+        Raises:
+            InvalidName: The name breaks the grammar.
+            DuplicateName: A slot of that name exists.
+        """
+        raw = getattr(target, "__injected__", target)
+        at = CodeOrigin(f"{raw.__module__}:{raw.__qualname__}").at
+        self._free(name, at)
+        type_ = made_type(raw)
+        slot = Slot(
+            self._owner,
+            name,
+            kind="object",
+            child="services",
+            type_name=type_key(type_) if type_ is not None else None,
+            type_=type_,
+            scope=scope,
+            eager=eager,
+            at=at,
+        )
+        return self._add(slot)
+
+    def declare_part(self, child: str, kind: str, name: str, *, at: str) -> Slot:
+        """
+        Declare a registered function: a service, a task or an event handler.
+
+        Raises:
+            DuplicateName: The child container has one of that name.
+        """
+        there = self.parts[child].get(name) or (self.slots.get(name) if child == "services" else None)
+        if there is not None:
+            error = DuplicateSubscription if kind == "handler" else DuplicateName
+            raise error(kind, name, first=there.at, origin=CodeOrigin(at))
+        slot = Slot(self._owner, name, kind=kind, child=child, at=at)
+        self.parts[child][name] = slot
+        return slot
+
+    def alias(self, name: str, target: str) -> None:
+        """
+        Give a slot a second name, which leads to the same object.
+
+        Raises:
+            UnknownSlot: There is no slot `target`.
+        """
+        self._free(name, "")
+        self.aliases[name] = self.named(target).name
+
+    def named(self, name: str) -> Slot:
+        """
+        Return a slot by its name, with or without the name of its child container.
+
+        Raises:
+            UnknownSlot: No slot has that name; the error offers the nearest.
+        """
+        found = self.get(name)
+        if found is None:
+            raise UnknownSlot(name, known=self.slots)
+        return found
+
+    def get(self, name: str) -> Slot | None:
+        """Return a slot by its name, or None."""
+        slot = self.slots.get(name)
+        if slot is None:
+            child, _, rest = name.partition(".")
+            slot = self.slots.get(rest) if child in CHILDREN else None
+        if slot is None and name in self.aliases:
+            slot = self.slots.get(self.aliases[name])
+        return slot
+
+    def typed(self, type_: Any) -> list[str]:
+        """Return the names of the slots declared with exactly this type; the category's own comes first."""
+        names = self._by_type.get(type_key(type_), [])
+        return [name for name in names if self.slots[name].type is None or self.slots[name].type is type_]
+
+    def find(self, need: Need) -> Slot | None:
+        """
+        Return the slot that a parameter means; None if it is optional and there is none.
+
+        Raises:
+            UnknownSlot: It names a slot that is not declared.
+            MissingDependency: No slot has its type.
+            AmbiguousType: Several slots have its type, and none is named as a category.
+            AnnotationUnresolved: Its type exists only under TYPE_CHECKING, and it names no slot.
+        """
+        need.check()
+        if need.named is not None:
+            slot = self.get(need.named.name)
+            if slot is None and not need.optional:
+                raise UnknownSlot(need.named.name, known=self.slots, path=(need.at,))
+            return slot
+        names = self.typed(need.type)
+        own = [name for name in names if self.slots[name].category == name]
+        if len(names) == 1 or own:
+            return self.slots[(own or names)[0]]
+        if names:
+            raise AmbiguousType(need.wanted, sorted(names), path=(need.at,))
+        if need.optional:
+            return None
+        raise MissingDependency(need.wanted, known=self.slots, path=(need.at,))
+
+    def every(self) -> Iterator[Slot]:
+        """Yield every slot and every registered function, in the order of registration."""
+        yield from self.slots.values()
+        for parts in self.parts.values():
+            yield from parts.values()
+
+    def of_child(self, child: str) -> Mapping[str, Slot]:
+        """Return what one child container holds, by name."""
+        own = {name: slot for name, slot in self.slots.items() if slot.child == child}
+        return {**own, **self.parts[child]}
+
+    def _free(self, name: str, at: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise InvalidName(name, "it breaks the grammar of slot names")
+        there = self.slots.get(name) or self.parts["services"].get(name)
+        if there is not None or name in self.aliases:
+            first = there.at if there is not None else f"the alias of {self.aliases[name]}"
+            raise DuplicateName("slot", name, first=first or "the catalog", origin=CodeOrigin(at))
+
+    def _add(self, slot: Slot) -> Slot:
+        parent, _, segment = slot.name.rpartition(".")
+        for part in slot.name.split(".")[1:]:
+            if hasattr(Slot, part):
+                raise InvalidName(slot.name, f'a slot itself answers to "{part}"')
+        if parent and (above := self.slots.get(parent)) is not None:
+            attach(above, segment, slot)
+        self.slots[slot.name] = slot
+        if slot.type_name is not None:
+            self._by_type.setdefault(slot.type_name, []).append(slot.name)
+        return slot
+
+
+def type_key(type_: Any) -> str:
+    """Return how a type is compared with the names in the catalog: `module:qualname`."""
+    return f"{getattr(type_, '__module__', '?')}:{getattr(type_, '__qualname__', type_)}"
+
+
+def made_type(target: Any) -> Any:
+    """Return the type of what a function makes, from its return annotation; a class makes itself; None if unknown."""
+    if inspect.isclass(target):
+        return target
+    found = evaluate(target, inspect.signature(target).return_annotation)
+    origin = get_origin(found)
+    if origin is not None and getattr(origin, "__name__", "") in _ITERATORS:
+        found = get_args(found)[0]
+    if origin is typing.Annotated:
+        found = get_args(found)[0]
+    unknown = found is inspect.Signature.empty or found is None or isinstance(found, (str, Unknown))
+    return None if unknown else found

@@ -1,0 +1,206 @@
+"""The stack of layers of one container: what is applied, what it binds, and which state of each slot follows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from oneiric.containers import active, cells
+from oneiric.containers.layers import LayerContainer
+from oneiric.containers.registry import Registry
+from oneiric.containers.selection import CODE_RANK, Selection
+from oneiric.core.errors import OneiricError, UnknownSlot
+from oneiric.core.profiles import LAYERS, Profile
+from oneiric.providers.catalog import Catalog
+from oneiric.providers.slot import Binding, Cell, Slot
+
+
+class Stack:
+    """
+    Layers in rank order, put in and taken out in any order of time.
+
+    Every change is made under one lock and seen as a whole: call sites look again, and slots show the cell of their new
+    state.
+
+    Attributes:
+        layers: What is applied, lowest first; a layer that is silent in this profile is kept at the bottom.
+        lock: Held while the stack changes, and while a call site reads several cells.
+        dependants: The slots whose built object was made from other slots.
+        forgotten: Called after every change, so that what was derived from the old state is dropped.
+        discard: Called with built cells that no state leads back to.
+    """
+
+    def __init__(self, registry: Registry, catalog: Catalog, profile: Profile) -> None:
+        self.registry = registry
+        self.catalog = catalog
+        self.profile = profile
+        self.layers: tuple[LayerContainer, ...] = ()
+        self.lock = threading.RLock()
+        self.dependants: set[Slot] = set()
+        self.forgotten: Callable[[], None] = lambda: None
+        self.discard: Callable[[Sequence[Cell]], None] = lambda cells: None
+        self._ranked: dict[tuple[str, str], Binding] = {}
+        self._selection: Selection | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """What the layers say now, in the profile in force."""
+        if self._selection is None:
+            self._selection = Selection(self.catalog, self.profile, self.layers)
+        return self._selection
+
+    def put(self, layer: LayerContainer) -> None:
+        """Apply a layer; above those of its own name."""
+        with self.lock:
+            stack = [*self.layers, layer]
+            self.layers = tuple(sorted(stack, key=lambda item: self._place(item.name)))
+            self.move([*self.bind(layer), *(slot for slot in self._configured(layer) if slot is not None)])
+
+    def drop(self, layer: LayerContainer) -> None:
+        """Take a layer away, wherever it is; one that is not applied is ignored."""
+        with self.lock:
+            if layer not in self.layers:
+                return
+            self.layers = tuple(other for other in self.layers if other is not layer)
+            slots = [slot for slot in self._spoken(layer) if slot is not None]
+            gone = set(layer.applied.values())
+            for slot in slots:
+                slot.bindings = tuple(binding for binding in slot.bindings if binding not in gone)
+            layer.applied = {}
+            self.move(slots)
+
+    def use_profile(self, profile: Profile) -> None:
+        """Rank the layers by another profile."""
+        with self.lock:
+            layers, self.profile = self.layers, profile
+            for layer in reversed(layers):
+                self.drop(layer)
+            for layer in layers:
+                self.put(layer)
+
+    def layer_of(self, binding: Binding) -> LayerContainer | None:
+        """Return the applied layer that a binding belongs to."""
+        return next((layer for layer in self.layers if binding in layer.applied.values()), None)
+
+    def bind(self, layer: LayerContainer) -> list[Slot]:
+        """Bind what a layer says to the slots that have none of it yet; a name without a slot waits for its slot."""
+        rank = layer.rank(self.profile)
+        if rank is None:
+            return []
+        bound: list[Slot] = []
+        for key, said in layer.bindings.items():
+            slot = self.lookup(key)
+            if slot is None or key in layer.applied:
+                continue
+            binding = layer.applied[key] = layer.binding(said, rank)
+            slot.bindings = _insert(slot.bindings, binding)
+            bound.append(slot)
+        return bound
+
+    def placed(self) -> None:
+        """Note that a slot was declared: layers applied before may speak about it."""
+        with self.lock:
+            for layer in self.layers:
+                if len(layer.applied) < len(layer.bindings):
+                    self.bind(layer)
+            self.forget()
+
+    def move(self, slots: Sequence[Slot]) -> None:
+        """Make a change visible: all call sites look again, and what nobody can read any more is discarded."""
+        self.forget()
+        unique = list(dict.fromkeys(slots))
+        gone = [cell for cell in cells.move(unique, self.dependants, self.state) if cell.is_built]
+        if gone:
+            self.discard(gone)
+
+    def forget(self) -> None:
+        """Drop what was derived from an older state."""
+        self._selection = None
+        self.forgotten()
+        active.forget_all()
+
+    def winner(self, slot: Slot) -> Binding:
+        """
+        Return the binding that fills a slot; the same object for the same state.
+
+        Raises:
+            Refused: Nobody fills it, or who was chosen cannot; the class tells which.
+        """
+        voices = slot.bindings[::-1]
+        choice = self.selection.choose(slot, voices)
+        if choice.error is not None:
+            raise choice.error
+        if choice.voice is not None:
+            return voices[choice.voice]
+        assert choice.offer is not None
+        key = (slot.name, choice.offer.name)
+        if key not in self._ranked:
+            offer = choice.offer
+            self._ranked[key] = Binding("code", CODE_RANK, label=offer.name, origin=offer.origin, chosen=offer.name)
+        return self._ranked[key]
+
+    def state(self, slot: Slot) -> tuple[Binding | None, Mapping[str, object] | None]:
+        """Return the winning binding of a slot, and what layers say about its settings; nothing where nobody wins."""
+        try:
+            binding = self.winner(slot)
+        except OneiricError:
+            return None, None
+        return binding, self.raw_settings(slot, binding)
+
+    def raw_settings(self, slot: Slot, binding: Binding) -> Mapping[str, object] | None:
+        """Return what layers say about the settings of an adapter, as a mapping that can be compared."""
+        if binding.chosen is None:
+            return None
+        return self.selection.raw(f"{slot.name}.{binding.chosen}")
+
+    def lookup(self, key: Any) -> Slot | None:
+        """Return the slot of a slot, a name or a type; None if there is none, or several fit."""
+        if isinstance(key, Slot):
+            return key
+        if isinstance(key, str):
+            return self.registry.get(key)
+        names = self.registry.typed(key)
+        own = [name for name in names if self.registry.slots[name].category == name]
+        return self.registry.slots[(own or names)[0]] if len(names) == 1 or own else None
+
+    def resolve(self, key: Any) -> Slot:
+        """
+        Return the slot of a slot, a name or a type.
+
+        Raises:
+            UnknownSlot: There is none; categories of other distributions were looked at as well.
+        """
+        slot = self.lookup(key)
+        if slot is None:
+            for category in self.catalog.categories().values():
+                self.registry.declare_category(category.name, category.protocol)
+            slot = self.lookup(key)
+        if slot is None:
+            raise UnknownSlot(
+                key if isinstance(key, str) else getattr(key, "__name__", str(key)), known=self.registry.slots
+            )
+        return slot
+
+    def _place(self, name: str) -> int:
+        rank = self.profile.rank(name)
+        return rank if rank is not None else LAYERS.index(name) - len(LAYERS)
+
+    def _spoken(self, layer: LayerContainer) -> list[Slot | None]:
+        """Return the slots a layer speaks about, by a binding or by a setting."""
+        return [*(self.lookup(key) for key in layer.applied), *self._configured(layer)]
+
+    def _configured(self, layer: LayerContainer) -> Iterator[Slot | None]:
+        """Yield the slots that a layer has settings for: the longest declared name wins."""
+        for key in layer.settings:
+            parts = key.split(".")
+            names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+            yield next((self.registry.slots[name] for name in names if name in self.registry.slots), None)
+
+
+def _insert(bindings: tuple[Binding, ...], binding: Binding) -> tuple[Binding, ...]:
+    """Return the bindings with one more, by rank; among equals the later stands above the earlier."""
+    if not bindings or bindings[-1].rank <= binding.rank:
+        return (*bindings, binding)
+    position = next(n for n, other in enumerate(bindings) if other.rank > binding.rank)
+    return (*bindings[:position], binding, *bindings[position:])

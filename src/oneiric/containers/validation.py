@@ -1,0 +1,142 @@
+"""Validation: every fault of an application in one report, before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from oneiric.containers import active
+from oneiric.containers.fitting import check_fit
+from oneiric.containers.index import Index
+from oneiric.containers.registry import Registry
+from oneiric.containers.wiring import Wiring
+from oneiric.core.config import faults_of
+from oneiric.core.errors import OneiricError, UnknownKey, UnknownSlot
+
+FRAMEWORK_SECTIONS = frozenset(
+    {"app", "web", "push", "serverless", "secrets", "remote", "logging", "telemetry", "activity", "swap"}
+)
+
+
+class Checked(Protocol):
+    """What validation asks of a container."""
+
+    wiring: Wiring
+    registry: Registry
+
+    sections: dict[str, type]
+
+    @property
+    def index(self) -> Index:
+        """The records of the state in force."""
+
+
+def validate(container: Checked) -> tuple[list[OneiricError], list[OneiricError]]:
+    """Return faults and warnings, each with path, origin and fixes; sorted by code, then by text."""
+    faults = [*_layer_faults(container), *container.index.faults(), *_setting_faults(container)]
+    warnings = [*_unread_settings(container), *_free_sites(container)]
+    return _sorted(faults), _sorted(warnings)
+
+
+def _sorted(found: list[OneiricError]) -> list[OneiricError]:
+    unique = {str(error): error for error in found}
+    return sorted(unique.values(), key=lambda error: (error.code, str(error)))
+
+
+def _layer_faults(container: Checked) -> Iterator[OneiricError]:
+    """Names that no slot has, and bindings that do not fit their slot, in every layer that speaks."""
+    stack = container.wiring.stack
+    for layer in stack.layers:
+        if layer.rank(stack.profile) is None:
+            continue
+        for key, said in layer.bindings.items():
+            slot = stack.lookup(key)
+            if slot is None:
+                name = key if isinstance(key, str) else getattr(key, "__name__", str(key))
+                yield UnknownSlot(
+                    name, known=container.registry.slots, origin=said.origin, path=(f"layer {layer.name}",)
+                )
+            elif not isinstance(said.value, str):
+                try:
+                    check_fit(slot, said.value)
+                except OneiricError as error:
+                    error.origin, error.path = said.origin, (f"layer {layer.name}", f"slot {slot.name}")
+                    yield error
+        for name, origins in layer.deny.items():
+            if name not in container.registry.slots:
+                origin = next(iter(origins.values()), layer.origin)
+                yield UnknownSlot(name, known=container.registry.slots, origin=origin, path=(f"layer {layer.name}",))
+
+
+def _setting_faults(container: Checked) -> Iterator[OneiricError]:
+    """The settings of every adapter that is used, and of the framework's sections."""
+    wiring, index = container.wiring, container.index
+    for slot in index.used:
+        if index.records[slot].fault is not None or slot.kind != "adapter":
+            continue
+        binding = wiring.stack.winner(slot)
+        if binding.value is None:
+            adapter = wiring.provider_of(slot, binding)
+            try:
+                check_fit(slot, adapter)
+            except OneiricError as error:
+                error.origin = binding.origin
+                yield error
+        found = wiring.values_of(slot, binding)
+        if found is not None:
+            for fault in faults_of(*found):
+                fault.path = fault.path or index.path_to(slot)
+                yield fault
+    for name, model in container.sections.items():
+        yield from faults_of(model, wiring.stack.selection.values(name, model))
+
+
+def _unread_settings(container: Checked) -> Iterator[OneiricError]:
+    """Settings that no slot, adapter or section reads, with the nearest name; a likely misspelling."""
+    selection = container.wiring.stack.selection
+    known = _known_keys(container)
+    for _, settings in selection.speakers():
+        for key, said in settings.items():
+            if not _is_read(key, known):
+                yield UnknownKey(key, known=known, origin=said.origin)
+
+
+def _known_keys(container: Checked) -> set[str]:
+    """Return the keys of sections and of the adapters in use; `slot.adapter.*` for adapters that are not imported."""
+    wiring = container.wiring
+    known = {f"{name}.{field}" for name, model in container.sections.items() for field in _fields(model)}
+    for name, slot in container.registry.slots.items():
+        in_use = slot in container.index.used and container.index.records[slot].fault is None
+        binding = wiring.stack.winner(slot) if in_use else None
+        found = wiring.values_of(slot, binding) if binding is not None else None
+        if found is not None:
+            known |= {value.field.key for value in found[1]}
+        for adapter in wiring.stack.selection.offers(slot):
+            if binding is None or adapter != binding.chosen:
+                known.add(f"{name}.{adapter}.*")
+    return known
+
+
+def _fields(model: type) -> list[str]:
+    return sorted(getattr(model, "model_fields", {}))
+
+
+def _is_read(key: str, known: set[str]) -> bool:
+    parts = key.split(".")
+    if parts[0] in FRAMEWORK_SECTIONS and not any(key.startswith(parts[0] + ".") for key in known):
+        return True  # a section that is read elsewhere, and not by this program
+    heads = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    return any(head in known or f"{head}.*" in known for head in heads)
+
+
+def _free_sites(container: Checked) -> Iterator[OneiricError]:
+    """Injected functions that are not registered, and ask for a slot that this application lacks."""
+    registered = {edge.need.site for record in container.index.records.values() for edge in record.edges}
+    for site in active.sites():
+        if site.name in registered:
+            continue
+        for need in site.needs.values():
+            _, fault = container.wiring.match(need)
+            if fault is not None:
+                fault.path = (need.at,)
+                yield fault

@@ -1,0 +1,233 @@
+"""The sources of configuration: TOML files, environment variables and flags, read into plain tables with origins."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oneiric.core.errors import ConfigNotFound, DuplicateEnv, InvalidValue
+from oneiric.core.origins import EnvFileOrigin, EnvOrigin, FileOrigin, FlagOrigin, Origin
+
+PREFIX = "ONEIRIC_"
+RESERVED = frozenset({"PROFILE", "CONFIG", "APP", "ENV_FILE", "LOG_LEVEL"})
+RESERVED_PREFIX = "TEST_"
+CONFIG_FILE = "oneiric.toml"
+UNSET = "@unset"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """
+    One thing a layer says.
+
+    Attributes:
+        value: What it says; always text where `text` is true.
+        origin: Where it says so.
+        text: The value comes as text and is parsed by the declared type of the field.
+    """
+
+    value: Any  # whatever a TOML file can hold
+    origin: Origin
+    text: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """An environment variable that is set to nothing: it does not count."""
+        return self.text and self.value == ""
+
+
+@dataclass(slots=True)
+class Tables:
+    """
+    What one source says: adapters for slots, values for settings, and what the profile denies.
+
+    Attributes:
+        select: Adapter name by slot name.
+        settings: Value by dotted key; a table of a file stands here as its leaves.
+        deny: By slot name, the denied adapters with the place that denies them.
+    """
+
+    select: dict[str, Said] = field(default_factory=dict)
+    settings: dict[str, Said] = field(default_factory=dict)
+    deny: dict[str, dict[str, Origin]] = field(default_factory=dict)
+
+    def over(self, below: Tables) -> Tables:
+        """Return these tables laid over others: a key of these hides the same key, and its parts, of the others."""
+        settings = {key: said for key, said in below.settings.items() if not _hidden(key, self.settings)}
+        return Tables(
+            {**below.select, **self.select},
+            {**settings, **self.settings},
+            {slot: {**below.deny.get(slot, {}), **self.deny.get(slot, {})} for slot in {**below.deny, **self.deny}},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """One TOML file, parsed; `path` is as the person wrote it."""
+
+    path: str
+    document: Mapping[str, Any]
+
+    @property
+    def profile(self) -> Said | None:
+        """The profile that the top of the file names."""
+        name = self.document.get("profile")
+        return None if name is None else Said(name, FileOrigin(self.path, "profile"))
+
+    def tables(self, profile: str) -> Tables:
+        """
+        Return what the file says under a profile: its base tables, and above them those of `[profiles.NAME]`.
+
+        Raises:
+            InvalidValue: A table is no table, or a selection is no text.
+        """
+        base = self._read(self.document, "")
+        own = self._table(self.document, "profiles").get(profile)
+        return base if own is None else self._read(own, f"profiles.{profile}.").over(base)
+
+    def _read(self, document: Mapping[str, Any], prefix: str) -> Tables:
+        tables = Tables()
+        for slot, name in self._table(document, "select").items():
+            origin = FileOrigin(self.path, f"{prefix}select.{quoted(slot)}")
+            if not isinstance(name, str):
+                raise InvalidValue(f"select.{slot}", "the name of an adapter is a text", origin=origin)
+            tables.select[slot] = Said(name, origin)
+        for path, value in leaves(self._table(document, "settings")):
+            origin = FileOrigin(self.path, prefix + ".".join(["settings", *map(quoted, path)]))
+            tables.settings[".".join(path)] = Said(value, origin)
+        for slot, names in self._table(document, "deny").items():
+            origin = FileOrigin(self.path, f"{prefix}deny.{quoted(slot)}")
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise InvalidValue(f"deny.{slot}", "a list of adapter names", origin=origin)
+            tables.deny[slot] = dict.fromkeys(names, origin)
+        return tables
+
+    def _table(self, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        table = document.get(name, {})
+        if not isinstance(table, Mapping):
+            raise InvalidValue(name, "this is a table", origin=FileOrigin(self.path, name))
+        return table
+
+
+def read_config(path: Path, *, shown: str | None = None, origin: Origin | None = None) -> ConfigFile:
+    """
+    Read one TOML file.
+
+    Args:
+        path: The file.
+        shown: How origins name it; as given by default.
+        origin: Who named the file, for the error.
+
+    Raises:
+        ConfigNotFound: It does not exist, cannot be read or is no TOML; the message holds the line, not the content.
+    """
+    name = shown or str(path)
+    try:
+        return ConfigFile(name, tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise ConfigNotFound(name, origin=origin) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigNotFound(name, why=type(error).__name__, origin=origin) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigNotFound(name, why=f"it is no TOML: {error}", origin=origin) from None
+
+
+def read_env_file(path: Path, *, origin: Origin | None = None) -> dict[str, Said]:
+    """
+    Read `NAME=value` lines; blank lines and comments (`#`) are passed over, quotes around a value are taken off.
+
+    Raises:
+        ConfigNotFound: It does not exist or cannot be read.
+        InvalidValue: A line has no `=`; the message names the line and holds nothing of it.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else type(error).__name__
+        raise ConfigNotFound(str(path), why=why, origin=origin) from None
+    found: dict[str, Said] = {}
+    for number, raw in enumerate(lines, 1):
+        line = raw.strip().removeprefix("export ")
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        name, value = name.strip(), value.strip()
+        if not equals:
+            raise InvalidValue(f"{path}:{number}", "a line is NAME=value", origin=origin)
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        found[name] = Said(value, EnvFileOrigin(str(path), number, name), text=True)
+    return found
+
+
+def read_env(environ: Mapping[str, str], below: Mapping[str, Said] | None = None) -> Tables:
+    """
+    Read `ONEIRIC_SELECT__…` and `ONEIRIC_A__B__C` variables.
+
+    Args:
+        environ: The environment.
+        below: Variables of an env file, which real ones hide.
+
+    Raises:
+        DuplicateEnv: Two variables are equal but for case.
+    """
+    said = {name: item for name, item in (below or {}).items() if name.upper().startswith(PREFIX)}
+    said |= {
+        name: Said(value, EnvOrigin(name), text=True)
+        for name, value in environ.items()
+        if name.upper().startswith(PREFIX)
+    }
+    seen: dict[str, str] = {}
+    tables = Tables()
+    for name in sorted(said):
+        if (first := seen.setdefault(name.upper(), name)) != name:
+            raise DuplicateEnv([first, name])
+        rest = name[len(PREFIX) :]
+        if rest.upper() in RESERVED or rest.upper().startswith(RESERVED_PREFIX):
+            continue
+        parts = [part.lower() for part in rest.split("__")]
+        if parts[0] == "select":
+            tables.select[".".join(parts[1:])] = said[name]
+        else:
+            tables.settings[".".join(parts)] = said[name]
+    return tables
+
+
+def read_flags(select: Sequence[str] = (), settings: Sequence[str] = ()) -> Tables:
+    """
+    Read `--select SLOT=ADAPTER` and `--set KEY=VALUE`.
+
+    Raises:
+        InvalidValue: A flag has no `=`.
+    """
+    tables = Tables()
+    for flag, given, table in (("--select", select, tables.select), ("--set", settings, tables.settings)):
+        for text in given:
+            name, equals, value = text.partition("=")
+            shown = f"{flag} {name}={value}" if flag == "--select" else f"{flag} {name}"
+            if not equals or not name:
+                raise InvalidValue(flag, "it takes NAME=VALUE", origin=FlagOrigin(flag))
+            table[name] = Said(value, FlagOrigin(shown), text=True)
+    return tables
+
+
+def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
+    """Yield every leaf of a nested table with its path; an empty table below the top is a leaf."""
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, (*path, str(name)))
+        else:
+            yield (*path, str(name)), value
+
+
+def quoted(part: str) -> str:
+    """Return one part of a TOML key, in quotes where it holds a dot."""
+    return f'"{part}"' if "." in part else part
+
+
+def _hidden(key: str, above: Mapping[str, Said]) -> bool:
+    parts = key.split(".")
+    return any(".".join(parts[:n]) in above for n in range(1, len(parts) + 1))

@@ -1,0 +1,1 @@
+"""What several adapters of one vendor or one engine share; adapters never import each other."""

@@ -1,0 +1,141 @@
+"""
+What makes the object of a slot: an application's own function or class, or an adapter of the catalog.
+
+Nothing is imported and nothing is built before the first use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from oneiric.core.importing import load
+from oneiric.providers.engine import Provider
+from oneiric.providers.slot import Cell
+
+Closer = Callable[[BaseException | None], Awaitable[None]]
+
+
+class Opener(Protocol):
+    """Opens what was built for the life of an application, and closes it; floor 4 has the real one."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop the open objects belong to; None before the first was opened."""
+
+    async def open(self, cell: Cell, built: Any) -> None:
+        """Open an object within its time limit, and remember to close it."""
+
+    def keep(self, cell: Cell, closer: Closer) -> None:
+        """Remember how to close what needs no opening, such as a generator that stands at its yield."""
+
+    def discard(self, cells: Sequence[Cell]) -> None:
+        """Close what was built for these cells: nobody will read them again."""
+
+
+class ObjectProvider(Provider):  # type: ignore[type-arg]  # the engine's stub is generic, its class is not at run time
+    """
+    Makes an application's own object.
+
+    Args:
+        target: The class or function that makes it; an injected function stands for the one it wraps.
+    """
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: Callable[..., Any] | None) -> None:
+        super().__init__()
+        self._target = target
+
+    @property
+    def target(self) -> Callable[..., Any]:
+        """The class or function."""
+        assert self._target is not None
+        return self._target
+
+    @property
+    def opens(self) -> bool:
+        """Whether the object has a life of its own: a class with `open`."""
+        return inspect.isclass(self.target) and hasattr(self.target, "open")
+
+    @property
+    def needs_loop(self) -> bool:
+        """Whether only an event loop can make it: it is opened, or an asynchronous function makes it."""
+        raw = getattr(self.target, "__injected__", self.target)
+        return self.opens or inspect.iscoroutinefunction(raw) or inspect.isasyncgenfunction(raw)
+
+    @property
+    def settings_class(self) -> Any:
+        """The class of its settings; None where it has none."""
+        return getattr(self.target, "Settings", None) if inspect.isclass(self.target) else None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make one object from what is given; nothing is injected here."""
+        return self.target(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> ObjectProvider:
+        return self
+
+    def __str__(self) -> str:
+        return f"<provider of {described(self._target)}>"
+
+    __repr__ = __str__
+
+
+class AdapterProvider(ObjectProvider):
+    """
+    Makes one adapter from its class path, which is imported on first use and never before.
+
+    Args:
+        path: `module:Class`.
+    """
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        super().__init__(None)
+        self.path = path
+
+    @property
+    def target(self) -> Callable[..., Any]:
+        """The adapter's class, imported now if it was not yet."""
+        if self._target is None:
+            self._target = load(self.path)
+        assert self._target is not None
+        return self._target
+
+    def __str__(self) -> str:
+        return f"<adapter {self.path}>"
+
+    __repr__ = __str__
+
+
+class Attempt:
+    """
+    One build that is under way, so that everybody who comes meanwhile waits for it instead of starting another.
+
+    It is not bound to who came first: a first waiter that is cancelled or times out harms nobody.
+    """
+
+    __slots__ = ("future", "loop", "thread")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.future: Future[Any] = Future()
+        self.future.set_running_or_notify_cancel()  # from here on a waiter's cancellation cannot reach it
+        self.thread = threading.get_ident()
+        self.loop = loop
+
+    async def wait(self) -> Any:
+        """Wait for the object, on any event loop."""
+        return await asyncio.shield(asyncio.wrap_future(self.future))
+
+
+def described(thing: object) -> str:
+    """Return how a person would point at a class or function: `module:qualname`."""
+    name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
+    module = getattr(thing, "__module__", None) or type(thing).__module__
+    return f"{module}:{name}"

@@ -1,0 +1,241 @@
+"""
+The slot: the stable provider of one injection point.
+
+A slot keeps what fills it as one immutable tuple of bindings, replaced in one store, and the built object in a cell
+that call sites read. Whoever reads sees the old state or the new one, never something in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from oneiric.core.errors import InvalidName
+from oneiric.core.origins import Origin
+from oneiric.providers.engine import Object, Provider
+
+
+class Binding:
+    """
+    One layer's word about one slot: what fills it, and where that was said.
+
+    Attributes:
+        layer: The layer that speaks.
+        rank: The layer's place in the profile's order; higher wins.
+        chosen: The adapter's name, where the layer names one of the catalog.
+        value: An object, a class, an engine provider or a function, where the layer brings its own; None with `chosen`.
+        label: How explanations call it.
+        origin: Where it was said.
+        unset: The layer masks what lies below, and chooses nothing itself.
+        provider: The engine's provider of it, made on first use.
+    """
+
+    __slots__ = ("chosen", "label", "layer", "origin", "provider", "rank", "unset", "value")
+
+    def __init__(
+        self,
+        layer: str,
+        rank: int,
+        *,
+        label: str,
+        origin: Origin | None,
+        chosen: str | None = None,
+        value: Any = None,  # an application's own object, of any type
+        unset: bool = False,
+    ) -> None:
+        self.layer = layer
+        self.rank = rank
+        self.label = label
+        self.origin = origin
+        self.chosen = chosen
+        self.value = value
+        self.unset = unset
+        self.provider: Provider[Any] | None = None
+
+
+class Cell:
+    """
+    The live end of a slot: one state of it, with the object that was built for that state.
+
+    `live` stays unset until the object is there. It is a plain slot attribute, and the class has no `__getattr__`, so
+    that the interpreter specialises the read (with one, the whole injected call takes 1.5 times as long).
+    """
+
+    __slots__ = ("__weakref__", "attempt", "binding", "inputs", "live", "settings", "slot")
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.binding: Binding | None = None
+        self.inputs: tuple[Cell, ...] = ()
+        self.settings: Mapping[str, object] | None = None
+        self.attempt: Any = None  # the build that is under way; its type lives one floor up
+        self.live: Any
+        # `live` is left unset on purpose: reading it raises AttributeError, which leads to the build
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the object is there."""
+        return hasattr(self, "live")
+
+
+class Undo(Protocol):
+    """What an override returns: it ends by `undo`, by leaving a `with` block, or by the end of a decorated function."""
+
+    def undo(self) -> None:
+        """Take the override away; a second call does nothing."""
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Owner(Protocol):
+    """What a slot asks of the container that owns it."""
+
+    def build(self, slot: Slot) -> Any:
+        """Return the slot's object, building it if it is not there."""
+
+    def override_slot(self, slot: Slot, value: object) -> Undo:
+        """Bind a value to the slot in layer `explicit`, above what is there."""
+
+    def drop_binding(self, slot: Slot, binding: Binding) -> None:
+        """Take one explicit binding away."""
+
+    def provider_of(self, slot: Slot, binding: Binding) -> Provider[Any]:
+        """Return the engine's provider of a binding, made on first use."""
+
+    def inputs_of(self, slot: Slot) -> Iterator[Provider[Any]]:
+        """Yield the slots that the slot's object needs."""
+
+
+class Slot(Provider):  # type: ignore[type-arg]  # the engine's stub is generic, its class is not at run time
+    """
+    The provider of one injection point: `app.adapters.cache`.
+
+    Calling it returns the object of the winning binding. `override` and the other names of the engine's providers work
+    as its users know them; their stack is the slot's own, since the engine keeps its own where Python cannot reach.
+    """
+
+    # `__dict__` is for named slots below this one; the rest are slots, which the interpreter reads fastest
+    __slots__ = (
+        "__dict__",
+        "any_of",
+        "at",
+        "bindings",
+        "category",
+        "cell",
+        "child",
+        "eager",
+        "kind",
+        "lock",
+        "name",
+        "owner",
+        "scope",
+        "stash",
+        "type",
+        "type_name",
+        "wants",
+    )
+
+    def __init__(
+        self,
+        owner: Owner,
+        name: str,
+        *,
+        kind: str,
+        child: str,
+        type_name: str | None = None,
+        type_: Any = None,  # a class or a Protocol
+        category: str | None = None,
+        scope: str = "app",
+        wants: frozenset[str] = frozenset(),
+        any_of: frozenset[str] = frozenset(),
+        eager: bool = False,
+        at: str = "",
+    ) -> None:
+        super().__init__()
+        self.owner = owner
+        self.name = name
+        self.kind = kind
+        self.child = child
+        self.type_name = type_name
+        self.type = type_
+        self.category = category
+        self.scope = scope
+        self.wants = wants
+        self.any_of = any_of
+        self.eager = eager
+        self.at = at
+        self.bindings: tuple[Binding, ...] = ()
+        self.cell = Cell(self)
+        self.stash: tuple[Cell, ...] = ()
+        self.lock = threading.Lock()
+
+    def __call__(self) -> Any:  # the engine passes arguments on; a slot takes none, since taking any costs time
+        """Return the object of the winning binding; it is built on the first call."""
+        try:
+            return self.cell.live
+        except AttributeError:
+            pass  # not built yet; what the build raises is not to be chained to this
+        return self.owner.build(self)
+
+    def override(self, provider: object) -> Undo:  # type: ignore[override]  # the engine's context type is a Cython class
+        """Bind an object, a class or a provider above everything that is bound; undone by the returned context."""
+        return self.owner.override_slot(self, provider)
+
+    def reset_override(self) -> None:
+        """Take away every explicit binding."""
+        for binding in self._explicit():
+            self.owner.drop_binding(self, binding)
+
+    def reset_last_overriding(self) -> None:
+        """Take away the topmost explicit binding, if there is one."""
+        for binding in self._explicit()[-1:]:
+            self.owner.drop_binding(self, binding)
+
+    def _explicit(self) -> tuple[Binding, ...]:
+        return tuple(binding for binding in self.bindings if binding.layer == "explicit")
+
+    @property
+    def overridden(self) -> tuple[Provider[Any], ...]:  # type: ignore[override]
+        """The providers bound by layers, low to high."""
+        return tuple(self.owner.provider_of(self, b) for b in self.bindings if not b.unset)
+
+    @property
+    def last_overriding(self) -> Provider[Any] | None:
+        """The provider bound by the highest layer."""
+        bound = self.overridden
+        return bound[-1] if bound else None
+
+    @property
+    def related(self) -> Iterator[Provider[Any]]:
+        """The slots this one needs, and the providers bound to it."""
+        yield from self.owner.inputs_of(self)
+        yield from self.overridden
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Slot:
+        """A slot is one object: a copy would split what is shared (locks, sockets, the built adapter)."""
+        return self
+
+    def __str__(self) -> str:
+        return f"<slot {self.name}>"
+
+    __repr__ = __str__
+
+
+def own_provider(value: object) -> Provider[Any]:
+    """Return the engine's provider of an object that an application brought."""
+    return value if isinstance(value, Provider) else Object(value)
+
+
+def attach(parent: Slot, segment: str, child: Slot) -> None:
+    """
+    Make a named slot reachable as an attribute of another: `app.adapters.cache.sessions`.
+
+    Raises:
+        InvalidName: A slot itself answers to that name.
+    """
+    if hasattr(Slot, segment):
+        raise InvalidName(child.name, f'a slot itself answers to "{segment}"')
+    setattr(parent, segment, child)

@@ -1,0 +1,1 @@
+"""What happens over time: start and stop, events, and the process around an application."""

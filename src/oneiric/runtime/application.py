@@ -1,0 +1,239 @@
+"""The application: a container that reads its configuration, starts, serves and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from oneiric.containers import active
+from oneiric.containers.container import ChildContainer, Container
+from oneiric.containers.index import Index
+from oneiric.containers.layers import LayerContainer
+from oneiric.containers.scopes import SiteEntry
+from oneiric.core.adapter import Health
+from oneiric.core.errors import InvalidApplication, OneiricError, StartFailed
+from oneiric.core.profiles import Profile
+from oneiric.providers.catalog import Catalog
+from oneiric.providers.slot import Cell, Slot
+from oneiric.runtime.configuration import Configuration, Inputs, read_configuration
+from oneiric.runtime.events import EventsContainer
+from oneiric.runtime.lifecycle import Lifecycle
+
+State = Literal["new", "starting", "started", "stopping", "stopped"]
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 8.0
+
+
+class AppSettings(BaseModel):
+    """Section `app` of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    start_timeout_s: float = Field(default=START_TIMEOUT_S, gt=0, description="seconds that the whole start may take")
+    stop_timeout_s: float = Field(default=STOP_TIMEOUT_S, gt=0, description="seconds that the whole stop may take")
+
+
+class Application(Container):
+    """
+    A container with a life.
+
+    Making one opens nothing, reads nothing and imports no SDK. Files and environment are read once, by `configure` or
+    on the first question or use.
+
+    Args:
+        name: Its name; it is the source of its events and stands in logs.
+        profile: The profile to run in; without it `ONEIRIC_PROFILE`, then the file, then `default` decide.
+        layers: Layers to apply besides those of the configuration; `check` reports their faults.
+        catalog: Which adapters there are.
+        inputs: Where the configuration comes from; the process's own environment and folder by default.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        profile: str | None = None,
+        layers: Iterable[LayerContainer] = (),
+        catalog: Catalog | None = None,
+        inputs: Inputs | None = None,
+    ) -> None:
+        super().__init__(name, layers=layers, catalog=catalog)
+        self.state: State = "new"
+        self.lifecycle = Lifecycle(self.wiring)
+        self.wiring.opener = self.lifecycle
+        self.stack.discard = self.lifecycle.discard
+        self._inputs = inputs or Inputs()
+        self._profile_asked = profile
+        self._configuration: Configuration | None = None
+        self._busy: asyncio.Lock | None = None
+        self.declare_section("app", AppSettings)
+
+    def configure(self, inputs: Inputs | None = None) -> Configuration:
+        """
+        Read the configuration and apply its layers; a second call without inputs does nothing.
+
+        Args:
+            inputs: Where it comes from; those of the constructor by default.
+
+        Raises:
+            Refused: The profile, a file or a variable cannot be; see `read_configuration`.
+        """
+        if self._configuration is not None and inputs is None:
+            return self._configuration
+        asked = inputs or self._inputs
+        if asked.profile is None and self._profile_asked is not None:
+            asked = Inputs(
+                self._profile_asked,
+                asked.config,
+                asked.env_file,
+                asked.select,
+                asked.settings,
+                asked.environ,
+                asked.folder,
+            )
+        configuration = read_configuration(asked)
+        with self.stack.lock:
+            for layer in self._configured_layers:
+                self.stack.drop(layer)
+            self._configuration = configuration
+            self.stack.use_profile(configuration.profile)
+            self._configured_layers = list(configuration.layers(configuration.profile))
+            for layer in self._configured_layers:
+                self.stack.put(layer)
+        return configuration
+
+    _configured_layers: list[LayerContainer] = []  # noqa: RUF012  # replaced as a whole, never written to
+
+    def layers_in(self, profile: Profile) -> Iterable[LayerContainer]:
+        """Return the layers as they would be under another profile: its own tables of the files apply."""
+        if self._configuration is None:
+            return self.overridden
+        theirs = self._configuration.profile_layer(profile)
+        own = [layer for layer in self.overridden if layer in self._configured_layers and layer.name == "profile"]
+        return [theirs, *(layer for layer in self.overridden if layer not in own)]
+
+    def _make_child(self, name: str, parts: Mapping[str, Slot]) -> ChildContainer:
+        return EventsContainer(parts, self) if name == "events" else super()._make_child(name, parts)
+
+    @property
+    def profile(self) -> Profile:
+        """The profile in force."""
+        self.configure()
+        return super().profile
+
+    @property
+    def index(self) -> Index:
+        """The records of the state in force."""
+        self.configure()
+        return super().index
+
+    def faults(self, *, strict: bool = False) -> tuple[list[OneiricError], list[OneiricError]]:
+        """Return every fault and every warning of the application in the profile in force."""
+        self.configure()
+        return super().faults(strict=strict)
+
+    def section(self, name: str) -> Any:
+        """Return the validated values of a declared section. Raises InvalidValue with key and origin."""
+        self.configure()
+        return super().section(name)
+
+    def build(self, slot: Slot) -> Any:
+        """Return a slot's object, building it if it is not there."""
+        self.configure()
+        return super().build(slot)
+
+    def bind(self, site: Any) -> tuple[Any, ...]:
+        """Return the cells that an injected function reads."""
+        self.configure()
+        return super().bind(site)
+
+    def enter(self, site: Any, given: tuple[Any, ...]) -> SiteEntry:
+        """Return the slow path of one injected call."""
+        self.configure()
+        return super().enter(site, given)
+
+    async def start(self) -> Application:
+        """
+        Validate, then build and open what is eager or what a registered function needs; the rest opens on first use.
+
+        Raises:
+            InvalidApplication: The application has faults; nothing was opened.
+            StartFailed: Something could not be opened; whatever was open is closed again.
+        """
+        async with self._transition():
+            if self.state == "started":
+                return self
+            faults, _ = self.faults()
+            if faults:
+                raise InvalidApplication(self.name, faults)
+            self.state = "starting"
+            active.started(self)
+            try:
+                async with asyncio.timeout(self.section("app").start_timeout_s):
+                    await self.lifecycle.start(self.index, self._wanted())
+            except BaseException as error:
+                self._end("stopped")
+                if isinstance(error, TimeoutError):
+                    raise StartFailed("the application", error, await self.lifecycle.stop()) from error
+                raise
+            self.state = "started"
+        return self
+
+    def _wanted(self) -> list[Slot]:
+        """Return what a start opens: what registered functions need and what is eager, in the order of declaration."""
+        roots = (record for record in self.index.records.values() if record.slot.kind not in {"adapter", "object"})
+        needed = {edge.slot for root in roots for edge in root.edges if edge.slot is not None}
+        return [slot for slot in self.registry.slots.values() if slot in needed or slot.eager]
+
+    async def stop(self) -> None:
+        """
+        Close everything in reverse order of opening; a second call does nothing, and a start under way is awaited.
+
+        Raises:
+            ExceptionGroup: Some objects failed to close; all others are closed.
+        """
+        async with self._transition():
+            if self.state in {"new", "stopped"} and not self.lifecycle.open_slots:
+                return
+            self.state = "stopping"
+            failures = await self.lifecycle.stop()
+            self._end("stopped")
+        if failures:
+            raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
+
+    def _transition(self) -> asyncio.Lock:
+        """Return the lock that lets one start or stop run at a time, in the running loop."""
+        running = asyncio.get_running_loop()
+        if self._busy is None or self.lifecycle.loop is not running:
+            self.lifecycle.enter_loop()
+            self._busy = asyncio.Lock()
+        return self._busy
+
+    def _end(self, state: State) -> None:
+        """Forget every object: the next start builds new ones."""
+        with self.stack.lock:
+            for slot in self.registry.every():
+                slot.cell, slot.stash = Cell(slot), ()
+            self.stack.dependants.clear()
+            self.stack.forget()
+        active.stopped(self)
+        self.state = state
+
+    async def __aenter__(self) -> Application:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def settled(self) -> None:
+        """Wait until what a change made superfluous is closed."""
+        await self.lifecycle.settled()
+
+    async def health(self) -> dict[str, Health]:
+        """Ask every open adapter for its health, all at once; by slot name, sorted."""
+        return await self.lifecycle.health()

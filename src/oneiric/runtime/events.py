@@ -1,0 +1,94 @@
+"""Routing events: from a type to the handlers registered for it, each in a task scope of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from oneiric.containers import active, scopes
+from oneiric.containers.container import ChildContainer
+from oneiric.core.event import Event
+from oneiric.core.log import log
+from oneiric.providers.slot import Slot
+
+Outcome = Literal["handled", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerResult:
+    """What one handler made of an event; `error` is set if it failed."""
+
+    name: str
+    outcome: Outcome
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """An event and what its handlers made of it, in the order of registration; no result means no subscriber."""
+
+    event: Event
+    results: tuple[HandlerResult, ...]
+
+    @property
+    def failed(self) -> tuple[HandlerResult, ...]:
+        """The handlers that failed."""
+        return tuple(result for result in self.results if result.outcome == "failed")
+
+
+class Routed(Protocol):
+    """What routing asks of an application."""
+
+    name: str
+    subscriptions: dict[str, list[Slot]]
+
+    def scope(self, kind: str) -> scopes.Scoped:
+        """Open a scope."""
+
+    def bind(self, site: Any) -> tuple[Any, ...]:
+        """Return the cells an injected function reads."""
+
+
+class EventsContainer(ChildContainer):
+    """`app.events`: the registered handlers, and `emit`."""
+
+    def __init__(self, parts: Mapping[str, Slot], application: Routed) -> None:
+        super().__init__("events", parts)
+        self.__dict__["application"] = application
+
+    async def emit(self, event: Event) -> Dispatch:
+        """
+        Hand an event to every handler registered for exactly its type.
+
+        Each runs in a task scope of its own. One that fails does not keep the others from running; its exception is in
+        the result. A synchronous handler runs in a worker thread.
+        """
+        return await dispatch(self.__dict__["application"], event)
+
+
+async def dispatch(application: Routed, event: Event) -> Dispatch:
+    """Run the handlers of an event's type, in the order of registration; see `EventsContainer.emit`."""
+    slots: Sequence[Slot] = application.subscriptions.get(event.type, ())
+    results = [await _deliver(application, slot, event) for slot in slots]
+    return Dispatch(event, tuple(results))
+
+
+async def _deliver(application: Routed, slot: Slot, event: Event) -> HandlerResult:
+    try:
+        with active.using(application):
+            async with application.scope("task"):
+                function = slot()
+                if inspect.iscoroutinefunction(function):
+                    await function(event)
+                else:
+                    result = await asyncio.to_thread(function, event)
+                    if inspect.isawaitable(result):
+                        await result
+    except Exception as error:  # border: a handler may fail in any way; its siblings still run, and the caller is told
+        log().opt(exception=error).error("handler failed", handler=slot.name, event_id=event.id, event_type=event.type)
+        return HandlerResult(slot.name, "failed", error)
+    log().debug("handler done", handler=slot.name, event_id=event.id, event_type=event.type)
+    return HandlerResult(slot.name, "handled")

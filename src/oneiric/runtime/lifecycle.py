@@ -1,0 +1,225 @@
+"""The life of open objects: opened within their time limit, asked for their health, closed in reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from oneiric.containers.index import Index
+from oneiric.containers.wiring import Wiring
+from oneiric.core.adapter import CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S, OPEN_TIMEOUT_S, Health
+from oneiric.core.errors import AdapterError, OneiricError, OpenTimeout, StartFailed, WrongLoop
+from oneiric.core.log import log
+from oneiric.providers.adapter import Closer
+from oneiric.providers.slot import Cell, Slot
+
+PARALLEL_OPENS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Something that is open: whose it is, the object, and how it is closed within how many seconds."""
+
+    cell: Cell
+    built: Any
+    closer: Closer
+    close_timeout_s: float
+    health_timeout_s: float
+
+    @property
+    def slot(self) -> str:
+        """The slot's name."""
+        return self.cell.slot.name
+
+
+class Lifecycle:
+    """
+    Opens and closes what one application builds; the `Opener` of its containers.
+
+    Attributes:
+        loop: The event loop that open objects belong to.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._held: list[Held] = []
+        self._lock = threading.Lock()
+        self._closing: set[asyncio.Future[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that open objects belong to; None before the first was opened."""
+        return self._loop
+
+    def enter_loop(self) -> None:
+        """
+        Let open objects belong to the running event loop.
+
+        Raises:
+            WrongLoop: Some belong to another loop that still runs.
+        """
+        running = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not running:
+            if not self._loop.is_closed():
+                raise WrongLoop("app", repr(self._loop), repr(running))
+            if self._held:
+                log().warning("the event loop closed before stop; its objects are given up", slots=self.open_slots)
+            self._held.clear()
+        self._loop = running
+
+    @property
+    def open_slots(self) -> list[str]:
+        """The slots whose objects are open, in the order in which they were opened."""
+        return [held.slot for held in self._held]
+
+    async def open(self, cell: Cell, built: Any) -> None:
+        """
+        Open an object within its time limit, and remember to close it.
+
+        Raises:
+            OpenTimeout: It took longer than `open_timeout_s` of its settings.
+            WrongLoop: The application lives in another event loop.
+            AdapterError: The adapter says why it cannot be opened.
+        """
+        if self._loop is None or self._loop.is_closed():
+            self.enter_loop()
+        elif self._loop is not asyncio.get_running_loop():
+            raise WrongLoop(cell.slot.name, repr(self._loop), repr(asyncio.get_running_loop()))
+        slot, binding = cell.slot, cell.binding
+        settings = self._wiring.settings_of(slot, binding) if binding is not None else None
+        budget_s = getattr(settings, "open_timeout_s", OPEN_TIMEOUT_S)
+        began = time.perf_counter()
+        limit = asyncio.timeout(budget_s)
+        try:
+            async with limit:
+                await built.open()
+        except TimeoutError as error:
+            if limit.expired():
+                raise OpenTimeout(slot.name, budget_s) from error
+            raise
+        except AdapterError as error:
+            error.slot = error.slot or slot.name
+            raise
+
+        async def close(error: BaseException | None) -> None:
+            await built.close()
+
+        close_s = getattr(settings, "close_timeout_s", CLOSE_TIMEOUT_S)
+        health_s = getattr(settings, "health_timeout_s", HEALTH_TIMEOUT_S)
+        with self._lock:
+            self._held.append(Held(cell, built, close if hasattr(built, "close") else _nothing, close_s, health_s))
+        seconds = round(time.perf_counter() - began, 4)
+        log().info("slot opened", slot=slot.name, adapter=binding.label if binding else None, seconds=seconds)
+
+    def keep(self, cell: Cell, closer: Closer) -> None:
+        """Remember how to close what needed no opening."""
+        with self._lock:
+            self._held.append(Held(cell, None, closer, CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S))
+
+    def discard(self, cells: Sequence[Cell]) -> None:
+        """Close what was built for these cells; `settled` waits for it."""
+        with self._lock:
+            gone = [held for held in reversed(self._held) if held.cell in cells]
+            self._held = [held for held in self._held if held.cell not in cells]
+        if not gone or self._loop is None or self._loop.is_closed():
+            return
+        steps = self._close_each(gone)
+        if self._loop is _running_loop():
+            task: asyncio.Future[Any] = self._loop.create_task(steps)
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        else:
+            asyncio.run_coroutine_threadsafe(steps, self._loop)
+
+    async def settled(self) -> None:
+        """Wait until everything that was discarded is closed."""
+        while self._closing:
+            await asyncio.gather(*self._closing)
+
+    async def start(self, index: Index, wanted: Sequence[Slot]) -> None:
+        """
+        Build and open slots in dependency order, those that do not need each other side by side.
+
+        Args:
+            index: Who needs whom.
+            wanted: The slots to open; what they need is opened first.
+
+        Raises:
+            StartFailed: One failed; whatever was open is closed again, in reverse order.
+        """
+        self.enter_loop()
+        limit = asyncio.Semaphore(PARALLEL_OPENS)
+
+        async def build(slot: Slot) -> None:
+            async with limit:
+                await self._wiring.abuild(slot)
+
+        for level in index.levels(wanted):
+            slots = [slot for slot in level if slot.scope == "app" and slot.kind in {"adapter", "object"}]
+            tasks = [asyncio.ensure_future(build(slot)) for slot in slots]
+            try:
+                results = await asyncio.gather(*tasks, return_exceptions=True)
+            except asyncio.CancelledError:
+                await asyncio.shield(self.stop())
+                raise
+            for slot, result in zip(slots, results, strict=True):
+                if isinstance(result, BaseException):
+                    failures = await self.stop()
+                    raise StartFailed(f"slot {slot.name}", result, failures) from result
+
+    async def stop(self) -> list[Exception]:
+        """Close everything in reverse order of opening; returns what failed while closing."""
+        await self.settled()
+        with self._lock:
+            held, self._held = self._held[::-1], []
+        return await self._close_each(held)
+
+    async def _close_each(self, held: Sequence[Held]) -> list[Exception]:
+        failures: list[Exception] = []
+        for one in held:
+            try:
+                async with asyncio.timeout(one.close_timeout_s):
+                    await one.closer(None)
+            except Exception as error:  # border: closing goes on with the others; every failure is reported
+                failures.append(error)
+                log().error("slot failed to close", slot=one.slot, error=_said(error))
+            else:
+                log().info("slot closed", slot=one.slot)
+        return failures
+
+    async def health(self) -> dict[str, Health]:
+        """Ask every open adapter for its health, all at once; one that does not answer in time is not healthy."""
+        asked = [held for held in list(self._held) if hasattr(held.built, "health")]
+        answers = await asyncio.gather(*(_health(held) for held in asked))
+        return dict(sorted(zip((held.slot for held in asked), answers, strict=True)))
+
+
+async def _health(held: Held) -> Health:
+    began = time.perf_counter()
+    check: Callable[[], Any] = held.built.health
+    try:
+        async with asyncio.timeout(held.health_timeout_s):
+            answer = await check()
+    except Exception as error:  # border: a health check must not raise; one that does is an answer as well
+        return Health(False, _said(error), time.perf_counter() - began)
+    return answer if isinstance(answer, Health) else Health(bool(answer))
+
+
+async def _nothing(error: BaseException | None) -> None:
+    """Close what has no `close`."""
+
+
+def _said(error: BaseException) -> str:
+    return error.message if isinstance(error, OneiricError) else type(error).__name__
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
