@@ -78,9 +78,9 @@ show() {
 
 say "installing oneiric and its development tools (a minute or so where nothing is cached)"
 if [ $installer = uv ]; then
-    install=(uv pip install --python $venv/bin/python -e . -r "$requirements")
+    install=(uv pip install --python "$venv/bin/python" -e . -r "$requirements")
 elif $venv/bin/python -m pip --version >/dev/null 2>&1; then
-    install=($venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off -e . -r "$requirements")
+    install=("$venv/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off -e . -r "$requirements")
 else
     fail "$venv was made by uv and holds no pip: install uv, or remove $venv and run make setup again."
 fi

@@ -17,14 +17,14 @@ StateOf = Callable[[Slot], tuple[Binding | None, Mapping[str, object] | None]]
 
 def reached(changed: Iterable[Slot], every: Iterable[Slot]) -> list[Slot]:
     """
-    Return the changed slots, and after them every slot whose object was built from one of these.
+    Return the changed slots, and after them every slot that has, or set aside, an object built from one of these.
 
     Each slot comes after those it was built from.
     """
     dependants: dict[Slot, list[Slot]] = {}
     for slot in every:
-        for source in slot.cell.inputs:
-            dependants.setdefault(source.slot, []).append(slot)
+        for source in {source.slot for cell in (slot.cell, *slot.stash) for source in cell.inputs}:
+            dependants.setdefault(source, []).append(slot)
     order: list[Slot] = []
     seen: set[Slot] = set()
     for start in changed:
@@ -65,13 +65,16 @@ def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf) -> l
     for slot in order:
         binding, settings = state_of(slot)
         old = slot.cell
-        if old.binding is None and old.attempt is None:
-            continue  # nothing was decided yet for this cell, so nothing is stale
-        if _fits(old, binding, settings):
+        decided = old.binding is not None or old.attempt is not None
+        if decided and _fits(old, binding, settings):
             continue
         found = next((cell for cell in slot.stash if _fits(cell, binding, settings)), None)
-        slot.stash = (*(cell for cell in slot.stash if cell is not found), old)
-        slot.cell = found or Cell(slot)
+        if decided:
+            slot.stash = (*slot.stash, old)
+            slot.cell = Cell(slot)
+        if found is not None:
+            slot.stash = tuple(cell for cell in slot.stash if cell is not found)
+            slot.cell = found
     return [cell for slot in reversed(order) for cell in _forgotten(slot)]
 
 

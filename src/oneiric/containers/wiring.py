@@ -171,7 +171,9 @@ class Wiring:
         """Return what a slot's winner, or a registered function, needs."""
         binding = self.stack.winner(slot)
         provider = self.provider_of(slot, binding)
-        return read_needs(getattr(provider, "target", None) or getattr(provider, "provides", None) or provider)
+        target = getattr(provider, "target", None) or getattr(provider, "provides", None)
+        # An object that somebody bound is made already: only a class or a function can ask for anything.
+        return read_needs(target) if hasattr(target, "__qualname__") else {}
 
     def match(self, need: Need) -> tuple[Slot | None, OneiricError | None]:
         """Return the slot that a need means, or the fault that keeps it from one."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
@@ -97,6 +99,16 @@ def test_a_bound_below_one_is_refused() -> None:
         MemoryCache.Settings(max_items=0)
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns after a microsecond, so that what is not locked is torn."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before_s)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_threads_lose_no_count() -> None:
     """Eight threads, each with an event loop of its own, count 8 times 500 up to 4000."""
     cache = MemoryCache(MemoryCache.Settings(max_items=50))

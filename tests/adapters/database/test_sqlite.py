@@ -292,6 +292,27 @@ async def test_the_event_loop_goes_on_while_sqlite_works(db: SqliteDatabase) -> 
 
 
 @pytest.mark.asyncio
+async def test_a_cancelled_statement_has_stopped_when_its_task_ends(db: SqliteDatabase) -> None:
+    """Nothing runs on behind the back of a caller that was cancelled."""
+    loop, begun, ticks = asyncio.get_running_loop(), asyncio.Event(), [0]
+
+    def tick() -> int:
+        ticks[0] += 1
+        loop.call_soon_threadsafe(begun.set)
+        return ticks[0]
+
+    db.native.create_function("tick", 0, tick)
+    busy = asyncio.create_task(db.fetch_one(FOR_EVER.replace("count(*)", "sum(tick())")))
+    await begun.wait()
+    busy.cancel()
+    await asyncio.wait([busy])
+
+    at_the_end = ticks[0]
+    assert (await db.health()).ok
+    assert ticks[0] == at_the_end
+
+
+@pytest.mark.asyncio
 async def test_foreign_keys_are_enforced(db: SqliteDatabase) -> None:
     """A reference to nothing is a conflict, also where it is checked at commit only; all is taken back."""
     await db.execute("CREATE TABLE c (t_id INTEGER REFERENCES t (id))")

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
 
 from oneiric.adapters.queue.common import check_delay, check_message, check_names
 from oneiric.core.errors import InvalidInput
 
 
+def passes(check: Callable[[], object]) -> bool:
+    """Tell whether a check finds nothing to refuse."""
+    try:
+        check()
+    except InvalidInput:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("name", ["q", "q" * 80, "oneiric-events", "a.b_c-d", "7"], ids=len)
 def test_good_names_pass(name: str) -> None:
     """Letters, digits, dot, underscore and hyphen, up to 80 of them."""
-    assert check_names(name, name="memory", operation="ensure") is None
+    assert passes(partial(check_names, name, name="memory", operation="ensure"))
 
 
 @pytest.mark.parametrize(
@@ -28,9 +41,9 @@ def test_good_names_pass(name: str) -> None:
 )
 def test_good_messages_pass(changed: dict[str, object]) -> None:
     """What is at the edge of the grammar is still within it."""
-    message: dict[str, object] = {"body": b"x", "headers": None, "key": None, "id": None, **changed}
+    message: dict[str, Any] = {"body": b"x", "headers": None, "key": None, "id": None, **changed}
 
-    assert check_message(**message, name="memory") is None  # type: ignore[arg-type]  # a table of all arguments
+    assert passes(partial(check_message, **message, name="memory"))
 
 
 def test_the_error_hides_the_message() -> None:
@@ -45,4 +58,4 @@ def test_the_error_hides_the_message() -> None:
 @pytest.mark.parametrize("delay_s", [0, 0.5, 3600], ids=str)
 def test_good_delays_pass(delay_s: float) -> None:
     """Zero is a delay, and fractions are."""
-    assert check_delay(delay_s, name="memory", operation="nak") is None
+    assert passes(partial(check_delay, delay_s, name="memory", operation="nak"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneiric.adapters.storage.local import RESERVED, LocalStorage
+from oneiric.adapters.storage.local import RESERVED, LocalStorage, _Files
 from oneiric.core.errors import BadReply, Conflict, Denied, InvalidInput, NotFound, Unavailable
 from oneiric.testing.contracts import Backend
 from oneiric.testing.contracts.storage import StorageContract, keys, read
@@ -257,9 +258,10 @@ async def test_wherever_a_put_is_cancelled_the_object_is_whole(root: Path, stora
     putting = asyncio.create_task(storage.put("a", b"new", metadata={"is": "new"}))
     for _ in range(steps):
         await asyncio.sleep(0)
-    putting.cancel()
+    was_running = putting.cancel()
     await asyncio.wait([putting])
 
+    assert putting.cancelled() is was_running
     head = await storage.head("a")
     assert head is not None
     assert (await storage.get("a")).decode() == head.metadata["is"]
@@ -304,6 +306,35 @@ async def test_opening_spares_the_puts_of_others(storage: LocalStorage, root: Pa
 
     assert await other.get("a") == b"onetwo"
     await other.close()
+
+
+@pytest.mark.asyncio
+async def test_a_put_waits_for_the_change_of_another_process(storage: LocalStorage, root: Path) -> None:
+    """Whoever looks whether a key is free and takes it holds a lock, so that nobody comes between the two."""
+    await storage.put("b", b"x")
+    with open(root / RESERVED / "change", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        putting = asyncio.create_task(storage.put("a", b"ours", if_absent=True))
+        done, _ = await asyncio.wait([putting], timeout=0.2)
+        (root / "a").write_bytes(b"theirs")
+
+    assert done == set()
+    with pytest.raises(Conflict):
+        await putting
+    assert await storage.get("a") == b"theirs"
+
+
+@pytest.mark.asyncio
+async def test_a_look_never_joins_two_versions(storage: LocalStorage, root: Path) -> None:
+    """When an object is replaced between the look at its file and the one at its details, the look begins again."""
+    await storage.put("a", b"old", metadata={"is": "old"})
+    looked_at = (root / "a").stat()
+    await storage.put("a", b"new", metadata={"is": "new"})
+
+    files = _Files(str(root))
+
+    assert files.describe("a", looked_at) is None
+    assert files.head("a").metadata == {"is": "new"}
 
 
 @pytest.mark.asyncio

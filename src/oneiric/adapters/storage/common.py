@@ -260,7 +260,7 @@ def not_found(key: str, name: str, operation: str) -> NotFound:
     return NotFound(f"no object {key[:100]!r}", category="storage", name=name, operation=operation)
 
 
-def no_signing(name: str) -> Unsupported:
+def no_signing(*, name: str) -> Unsupported:
     """Return the error of an adapter whose objects have no URL."""
     return Unsupported("there is no capability sign", category="storage", name=name, operation="sign")
 

@@ -172,7 +172,7 @@ class LocalStorage:
         await self._work("delete", partial(self._opened("delete").delete, keys))
 
     async def sign(self, key: str, *, method: str = "GET", ttl_s: int = 900) -> str:
-        raise common.no_signing(NAME)
+        raise common.no_signing(name=NAME)
 
     def _opened(self, operation: str) -> _Files:
         if self._files is None:

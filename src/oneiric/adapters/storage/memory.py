@@ -133,7 +133,7 @@ class MemoryStorage:
             self._held_bytes -= 0 if held is None else len(held.body)
 
     async def sign(self, key: str, *, method: str = "GET", ttl_s: int = 900) -> str:
-        raise no_signing(NAME)
+        raise no_signing(name=NAME)
 
     def _opened(self, operation: str) -> dict[str, _Held]:
         if self._objects is None:

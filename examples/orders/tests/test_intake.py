@@ -1,0 +1,175 @@
+"""What becomes of an order that comes in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from examples.orders.app import app
+from examples.orders.tests.conftest import Shop
+from oneiric import Event, Inputs
+from oneiric.adapters.database.sqlite import SqliteDatabase
+from oneiric.adapters.messaging import NotificationMessage, Receipt
+from oneiric.core.errors import Unavailable
+
+
+class FullCounter:
+    """A cache that counts from 41 on, whatever the key."""
+
+    async def get(self, key: str) -> bytes | None:
+        """Have nothing."""
+        return None
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Have nothing."""
+        return {}
+
+    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
+        """Forget it."""
+
+    async def add(self, key: str, value: bytes, *, ttl_s: float | None = None) -> bool:
+        """Forget it."""
+        return True
+
+    async def incr(self, key: str, by: int = 1, *, ttl_s: float | None = None) -> int:
+        """Count from 41 on."""
+        return 41 + by
+
+    async def delete(self, *keys: str) -> int:
+        """Have nothing."""
+        return 0
+
+    async def clear(self, prefix: str = "") -> int:
+        """Have nothing."""
+        return 0
+
+
+class DeadLine:
+    """Messaging that cannot be reached."""
+
+    async def send(self, message: NotificationMessage) -> Receipt:
+        """Fail."""
+        raise Unavailable("the line is dead", category="messaging", name="dead", operation="send")
+
+
+@pytest.mark.asyncio
+async def test_an_order_is_priced_written_receipted_and_told(shop: Shop) -> None:
+    """One valid order gives one row, one receipt and one message."""
+    assert await shop.order("A-1001", sku="MUG", quantity=2)
+
+    assert await shop.rows("SELECT * FROM orders") == [
+        {"number": "A-1001", "customer": "ada", "total_cents": 2500, "duplicates": 0}
+    ]
+    assert json.loads(await app.adapters.storage().get("receipts/A-1001.json")) == {
+        "number": "A-1001",
+        "customer": "ada",
+        "lines": [{"sku": "MUG", "quantity": 2, "cents": 2500}],
+        "total_cents": 2500,
+    }
+    assert shop.outbox.titles == ["order A-1001: 25.00"]
+
+
+@pytest.mark.asyncio
+async def test_an_order_that_comes_again_is_counted_and_nothing_else(shop: Shop) -> None:
+    """The order number decides: the first order of a number stands, each further one is a duplicate."""
+    await shop.order("A-1001", quantity=1)
+    await shop.order("A-1001", quantity=9)
+    await shop.order("A-1001", quantity=1)
+
+    assert await shop.rows("SELECT total_cents, duplicates FROM orders") == [{"total_cents": 1250, "duplicates": 2}]
+    assert shop.outbox.titles == ["order A-1001: 12.50"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param({}, "number: Field required", id="empty"),
+        pytest.param("A-1001", "order: Input should be a valid dictionary or instance of Order", id="text"),
+        pytest.param(
+            {"number": "A-1001", "customer": "ada", "lines": []},
+            "lines: List should have at least 1 item after validation, not 0",
+            id="no lines",
+        ),
+        pytest.param(
+            {"number": "A-1001", "customer": "ada", "lines": [{"sku": "MUG", "quantity": 0}]},
+            "lines.0.quantity: Input should be greater than or equal to 1",
+            id="none of it",
+        ),
+        pytest.param(
+            {"number": "A-1001", "customer": "ada", "lines": [{"sku": "SOFA", "quantity": 1}]},
+            "SOFA is not in the price list",
+            id="unknown article",
+        ),
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_is_no_order_is_rejected_with_its_reason(shop: Shop, data: object, reason: str) -> None:
+    """A bad order is no failure: it is written down once, however often it is sent, and never sent back."""
+    handled = [await shop.send(data), await shop.send(data)]
+
+    assert handled == [True, True]
+    assert await shop.rows("SELECT * FROM rejections") == [{"source": "/shop", "event_id": "e-1", "reason": reason}]
+    assert await shop.rows("SELECT * FROM orders") == []
+    assert shop.outbox.titles == []
+
+
+@pytest.mark.asyncio
+async def test_a_failure_rolls_the_order_back_so_that_it_can_come_again(shop: Shop) -> None:
+    """Where the message cannot be sent, the handler fails and the order is not in the book; sent again, it is."""
+    with app.adapters.messaging.override(DeadLine()):
+        first = await shop.order("A-1001")
+    between = await shop.rows("SELECT * FROM orders")
+    second = await shop.order("A-1001")
+
+    assert (first, between, second) == (False, [], True)
+    assert await shop.rows("SELECT number, duplicates FROM orders") == [{"number": "A-1001", "duplicates": 0}]
+
+
+@pytest.mark.asyncio
+async def test_the_message_counts_the_orders_of_a_customer_in_the_sessions_cache(shop: Shop) -> None:
+    """The count comes from the slot `cache.sessions`, and from no other cache."""
+    await shop.order("A-1001", customer="ada")
+    await shop.order("A-1002", customer="bob")
+    await shop.order("A-1003", customer="ada")
+    with app.adapters.cache.override(FullCounter()):
+        await shop.order("A-1004", customer="ada")
+    with app.adapters.cache.sessions.override(FullCounter()):
+        await shop.order("A-1005", customer="ada")
+
+    assert shop.outbox.texts == [
+        "ada, order no. 1 of the day",
+        "bob, order no. 1 of the day",
+        "ada, order no. 2 of the day",
+        "ada, order no. 3 of the day",
+        "ada, order no. 42 of the day",
+    ]
+
+
+@pytest.mark.asyncio
+async def test_another_database_is_used_as_long_as_it_is_in_force(shop: Shop) -> None:
+    """Its tables are made and filled; the first database is as it was afterwards."""
+    await shop.order("A-1001")
+    async with app.override({"database": SqliteDatabase}):
+        await shop.order("A-1002")
+        during = await shop.rows("SELECT number FROM orders")
+
+    assert during == [{"number": "A-1002"}]
+    assert await shop.rows("SELECT number FROM orders") == [{"number": "A-1001"}]
+
+
+def test_the_application_has_no_faults(tmp_path: Path) -> None:
+    """It is found out without opening anything."""
+    app.configure(Inputs(environ={}, folder=tmp_path))
+
+    assert app.check(strict=True) == []
+
+
+@pytest.mark.asyncio
+async def test_an_event_of_another_type_has_no_handler(shop: Shop) -> None:
+    """Only `order.created` is subscribed to."""
+    dispatch = await app.events.emit(Event(type="order.paid", source="/shop"))
+
+    assert dispatch.results == ()

@@ -1,0 +1,201 @@
+"""Layers put in and taken out, in any order, under readers."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneiric import Container, LayerContainer
+from oneiric.core.errors import NoCandidate
+from oneiric.core.profiles import SERVERLESS, TEST
+from tests.containers.shapes import Clock, Engine, FixedClock
+
+NAMES = ("profile", "secrets", "manifest", "env", "explicit")
+
+
+def clocks() -> Container:
+    """Return a container with one slot of its own and nothing bound to it."""
+    container = Container("t")
+    container.slot("clock", Clock)
+    return container
+
+
+@pytest.mark.parametrize(
+    "arrival",
+    [pytest.param(order, id="-".join(order)) for order in itertools.permutations(["profile", "manifest", "env"])],
+)
+def test_rank_decides_and_not_the_order_of_arrival(arrival: tuple[str, ...]) -> None:
+    """Whatever order layers come in, the highest of the profile's order fills the slot."""
+    container = clocks()
+    own = {name: FixedClock() for name in arrival}
+
+    for name in arrival:
+        container.override(LayerContainer(name, {"clock": own[name]}))
+
+    assert container.adapters.clock() is own["env"]
+    assert [layer.name for layer in container.overridden] == ["profile", "manifest", "env"]
+
+
+def test_a_middle_layer_leaves_and_the_others_stay() -> None:
+    """Dropping a layer takes away what it bound, and nothing else."""
+    container = clocks()
+    low, middle, high = (LayerContainer(n, {"clock": FixedClock()}) for n in ("profile", "manifest", "env"))
+    for layer in (low, middle, high):
+        container.override(layer)
+
+    container.drop(middle)
+
+    assert container.adapters.clock() is high.bindings["clock"].value
+    container.drop(high)
+    assert container.adapters.clock() is low.bindings["clock"].value
+    assert container.overridden == (low,)
+
+
+@pytest.mark.parametrize("covered", [pytest.param({}, id="empty"), pytest.param({"engine": Engine()}, id="partial")])
+def test_a_layer_that_covers_few_slots_is_dropped_alone(covered: dict[str, object]) -> None:
+    """An empty or partial layer comes and goes without touching the layers around it."""
+    container = clocks()
+    container.slot("engine", Engine)
+    own = FixedClock()
+    container.override({"clock": own})
+    layer = LayerContainer("env", covered)
+    container.override(layer)
+
+    container.drop(layer)
+
+    assert container.adapters.clock() is own
+    assert layer not in container.overridden
+
+
+def test_a_dropped_layer_may_be_dropped_again() -> None:
+    """Dropping what is not applied changes nothing."""
+    container = clocks()
+    layer = LayerContainer("env", {"clock": FixedClock()})
+    container.override(layer)
+    container.drop(layer)
+
+    container.drop(layer)
+
+    assert container.overridden == ()
+
+
+def test_another_profile_ranks_the_same_layers_anew() -> None:
+    """`secrets` cannot select, `env` is silent under test: the order is the profile's."""
+    container = clocks()
+    manifest, env = FixedClock(1), FixedClock(2)
+    container.override(LayerContainer("manifest", {"clock": manifest}))
+    container.override(LayerContainer("env", {"clock": env}))
+
+    container.stack.use_profile(TEST)
+    under_test = container.adapters.clock()
+    container.stack.use_profile(SERVERLESS)
+
+    assert under_test is manifest
+    assert container.adapters.clock() is env
+
+
+def test_a_layer_may_speak_before_its_slot_is_declared() -> None:
+    """A layer given at construction binds slots that are declared later."""
+    own = FixedClock()
+    container = Container("t", layers=[LayerContainer("profile", {"clock": own})])
+
+    container.slot("clock", Clock)
+
+    assert container.adapters.clock() is own
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.booleans()), max_size=30))
+def test_any_history_ends_where_its_layers_end(history: list[tuple[str, bool]]) -> None:
+    """After any sequence of puts and drops the winner is the highest layer that is left, the later one among equals."""
+    container = clocks()
+    model: list[LayerContainer] = []
+    for name, put in history:
+        same = [layer for layer in model if layer.name == name]
+        if put:
+            layer = LayerContainer(name, {"clock": FixedClock()})
+            container.override(layer)
+            model.append(layer)
+        elif same:
+            container.drop(same[0])
+            model.remove(same[0])
+
+    able = [layer for layer in model if layer.name != "secrets"]
+    best = max(able, key=lambda layer: (NAMES.index(layer.name), model.index(layer)), default=None)
+
+    if best is None:
+        with pytest.raises(NoCandidate):
+            container.adapters.clock()
+    else:
+        assert container.adapters.clock() is best.bindings["clock"].value
+
+
+@pytest.mark.slow
+def test_a_middle_layer_swapped_ten_thousand_times_is_never_seen_half() -> None:
+    """Two threads read while the layer in the middle is replaced: every read gives the object of the top layer."""
+    container = clocks()
+    base, top = FixedClock(), FixedClock()
+    container.override(LayerContainer("profile", {"clock": base}))
+    container.override(LayerContainer("env", {"clock": top}))
+    stop, wrong, reads = threading.Event(), [], [0, 0]
+
+    def read(position: int) -> None:
+        while not stop.is_set():
+            if (found := container.adapters.clock()) is not top:
+                wrong.append(found)
+            reads[position] += 1
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    threads = [threading.Thread(target=read, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(10_000):
+            layer = LayerContainer("manifest", {"clock": FixedClock()})
+            container.override(layer)
+            container.drop(layer)
+    finally:
+        stop.set()
+        sys.setswitchinterval(before)
+        for thread in threads:
+            thread.join()
+
+    assert wrong == []
+    assert min(reads) > 0
+
+
+@pytest.mark.slow
+def test_the_top_layer_swapped_under_readers_gives_one_of_the_two() -> None:
+    """While the winner itself is replaced, a reader gets the old object or the new one, never an error."""
+    container = clocks()
+    base, top = FixedClock(), FixedClock()
+    container.override(LayerContainer("profile", {"clock": base}))
+    stop, wrong = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                found = container.adapters.clock()
+            except Exception as error:  # border: whatever a reader meets is a finding of this test
+                found = error
+            if found is not base and found is not top:
+                wrong.append(found)
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(2_000):
+            with container.override(LayerContainer("env", {"clock": top})):
+                pass
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+    assert wrong == []

@@ -1,0 +1,214 @@
+"""Files, variables and flags, read into tables with origins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneiric.core.errors import ConfigNotFound, DuplicateEnv, InvalidValue
+from oneiric.core.origins import EnvFileOrigin, EnvOrigin, FlagOrigin
+from oneiric.core.sources import read_config, read_env, read_env_file, read_flags
+
+FILE = """\
+profile = "serverless"
+
+[select]
+cache = "memory"
+"cache.sessions" = "memory"
+
+[settings.cache.memory]
+max_items = 5
+
+[settings.orders.mail]
+to = ["a", "b"]
+
+[profiles.serverless.select]
+cache = "redis"
+
+[profiles.serverless.settings.orders]
+mail = "off"
+
+[profiles.serverless.deny]
+storage = ["local"]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration file with base tables and those of one profile."""
+    path = tmp_path / "oneiric.toml"
+    path.write_text(FILE)
+    return path
+
+
+def test_base_tables_keep_the_line_they_come_from(config: Path) -> None:
+    """Every selection and every leaf of the settings knows its own line."""
+    tables = read_config(config, shown="oneiric.toml").tables("default")
+
+    assert {slot: (said.value, str(said.origin)) for slot, said in tables.select.items()} == {
+        "cache": ("memory", "oneiric.toml"),
+        "cache.sessions": ("memory", "oneiric.toml"),
+    }
+    assert tables.settings["cache.memory.max_items"].value == 5
+    assert tables.settings["orders.mail.to"].value == ["a", "b"]
+    assert tables.deny == {}
+
+
+def test_lines_are_found_when_they_are_asked_for(config: Path) -> None:
+    """An origin with a path that can be read names the line."""
+    file = read_config(config)
+
+    base, own = file.tables("default"), file.tables("serverless")
+
+    assert base.select["cache.sessions"].origin.fields() == {
+        "kind": "file",
+        "path": str(config),
+        "line": 5,
+        "key": 'select."cache.sessions"',
+    }
+    assert own.select["cache"].origin.fields()["line"] == 14
+    assert own.deny["storage"]["local"].fields()["line"] == 20
+    assert file.profile is not None
+    assert (file.profile.value, file.profile.origin.fields()["line"]) == ("serverless", 1)
+
+
+def test_a_profile_stands_above_the_base_tables(config: Path) -> None:
+    """Its keys replace those of the base, also a subtree by a scalar; the others stay."""
+    tables = read_config(config).tables("serverless")
+
+    assert {slot: said.value for slot, said in tables.select.items()} == {"cache": "redis", "cache.sessions": "memory"}
+    assert {key: said.value for key, said in tables.settings.items()} == {
+        "cache.memory.max_items": 5,
+        "orders.mail": "off",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        pytest.param("select = 3", "select", id="select is no table"),
+        pytest.param("[select]\ncache = 3", "select.cache", id="an adapter that is a number"),
+        pytest.param("[deny]\ncache = 'memory'", "deny.cache", id="deny is no list"),
+        pytest.param("[deny]\ncache = [1]", "deny.cache", id="deny holds a number"),
+        pytest.param("settings = []", "settings", id="settings is a list"),
+    ],
+)
+def test_a_table_of_the_wrong_shape_is_named(tmp_path: Path, text: str, key: str) -> None:
+    """The error names the key and where it stands."""
+    path = tmp_path / "oneiric.toml"
+    path.write_text(text)
+
+    with pytest.raises(InvalidValue) as caught:
+        read_config(path).tables("default")
+
+    assert caught.value.key == key
+    assert caught.value.origin is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(None, "there is no such file", id="missing"),
+        pytest.param(b"a = ", "it is no TOML", id="broken"),
+        pytest.param(b"\xff\xfe", "UnicodeDecodeError", id="not text"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, content: bytes | None, why: str) -> None:
+    """A missing, broken or binary file is `config-not-found` with the reason."""
+    path = tmp_path / "oneiric.toml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(ConfigNotFound, match=why):
+        read_config(path)
+
+
+def test_variables_select_and_set() -> None:
+    """Double underscores part the words, case is ignored, reserved names are no settings."""
+    tables = read_env(
+        {
+            "ONEIRIC_SELECT__CACHE": "redis",
+            "ONEIRIC_SELECT__CACHE__SESSIONS": "memory",
+            "Oneiric_Cache__Redis__Host": "h",
+            "ONEIRIC_PROFILE": "test",
+            "ONEIRIC_APP": "x:y",
+            "ONEIRIC_TEST_REDIS_URL": "redis://",
+            "ONEIRIC_LOG_LEVEL": "DEBUG",
+            "HOME": "/home/user",
+        }
+    )
+
+    assert {slot: said.value for slot, said in tables.select.items()} == {"cache": "redis", "cache.sessions": "memory"}
+    assert {key: (said.value, said.origin) for key, said in tables.settings.items()} == {
+        "cache.redis.host": ("h", EnvOrigin("Oneiric_Cache__Redis__Host"))
+    }
+
+
+def test_two_variables_that_differ_in_case_are_refused() -> None:
+    """Which of the two would count is nobody's guess."""
+    with pytest.raises(DuplicateEnv) as caught:
+        read_env({"ONEIRIC_WEB__PORT": "1", "oneiric_web__port": "2"})
+
+    assert caught.value.names == ("ONEIRIC_WEB__PORT", "oneiric_web__port")
+
+
+def test_an_env_file_stands_below_the_environment(tmp_path: Path) -> None:
+    """Real variables hide those of the file; comments, quotes and `export` are understood."""
+    path = tmp_path / ".env"
+    path.write_text("# comment\n\nexport ONEIRIC_WEB__PORT='1'\nONEIRIC_WEB__HOST=\"h\"\nOTHER=1\n")
+
+    tables = read_env({"ONEIRIC_WEB__PORT": "2"}, read_env_file(path))
+
+    assert tables.settings["web.port"].value == "2"
+    assert tables.settings["web.host"].value == "h"
+    assert tables.settings["web.host"].origin == EnvFileOrigin(str(path), 4, "ONEIRIC_WEB__HOST")
+
+
+def test_a_bad_line_of_an_env_file_is_named_and_not_shown(tmp_path: Path) -> None:
+    """The message has the line's number and nothing of what stands on it."""
+    path = tmp_path / ".env"
+    path.write_text("A=1\ncanary-4711\n")
+
+    with pytest.raises(InvalidValue) as caught:
+        read_env_file(path)
+
+    assert ":2" in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_flags_say_what_was_given_and_hide_values() -> None:
+    """A value given by `--set` may be a secret, so its origin holds the key only."""
+    tables = read_flags(["cache=redis"], ["cache.redis.password=hunter2", "web.port=1"])
+
+    assert tables.select["cache"].origin == FlagOrigin("--select cache=redis")
+    assert tables.settings["cache.redis.password"].origin == FlagOrigin("--set cache.redis.password")
+    assert tables.settings["web.port"].value == "1"
+
+
+@pytest.mark.parametrize("text", ["cache", "=redis", ""])
+def test_a_flag_without_a_name_or_sign_is_refused(text: str) -> None:
+    """`--select` takes NAME=VALUE."""
+    with pytest.raises(InvalidValue, match="NAME=VALUE"):
+        read_flags([text])
+
+
+@given(
+    st.dictionaries(
+        st.lists(st.sampled_from(["A", "b", "SELECT", "", "x_y", "É"]), min_size=1, max_size=4).map(
+            lambda parts: "ONEIRIC_" + "__".join(parts)
+        ),
+        st.text(max_size=5),
+        max_size=6,
+    )
+)
+def test_any_environment_is_tables_or_a_listed_error(environ: dict[str, str]) -> None:
+    """Reading variables ends in tables or in `duplicate-env`, whatever the names are."""
+    try:
+        tables = read_env(environ)
+    except DuplicateEnv:
+        return
+
+    assert len(tables.select) + len(tables.settings) <= len(environ)
