@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oneiric.containers.active import using
     from oneiric.containers.container import Container
-    from oneiric.containers.explain import Explanation
+    from oneiric.containers.explanation import Explanation
     from oneiric.containers.injection import inject
     from oneiric.containers.layers import LayerContainer
     from oneiric.core.adapter import AdapterSettings, Health
@@ -28,7 +28,7 @@ _HOMES = {
     "Application": "runtime.application",
     "Container": "containers.container",
     "Event": "core.event",
-    "Explanation": "containers.explain",
+    "Explanation": "containers.explanation",
     "Health": "core.adapter",
     "INJECTED": "core.markers",
     "Inject": "core.markers",

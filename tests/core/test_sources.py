@@ -49,8 +49,8 @@ def test_base_tables_keep_the_line_they_come_from(config: Path) -> None:
     tables = read_config(config, shown="oneiric.toml").tables("default")
 
     assert {slot: (said.value, str(said.origin)) for slot, said in tables.select.items()} == {
-        "cache": ("memory", "oneiric.toml"),
-        "cache.sessions": ("memory", "oneiric.toml"),
+        "cache": ("memory", "oneiric.toml:4"),
+        "cache.sessions": ("memory", "oneiric.toml:5"),
     }
     assert tables.settings["cache.memory.max_items"].value == 5
     assert tables.settings["orders.mail.to"].value == ["a", "b"]

@@ -51,6 +51,7 @@ def configuration() -> Iterator[OneiricError]:
     yield errors.DuplicateEnv(["ONEIRIC_APP", "oneiric_app"])
     yield errors.ConfigNotFound("deploy.toml", origin=EnvOrigin("ONEIRIC_CONFIG"))
     yield errors.AppNotImportable("shop:app", 'there is no module "shop"')
+    yield errors.BadOption("No such option: --prfile", command="oneiric explain")
     yield errors.InvalidPort("eighty", origin=EnvOrigin("PORT"))
     yield errors.PortInUse("127.0.0.1", 8080, "address already in use")
 
@@ -73,6 +74,7 @@ def running() -> Iterator[OneiricError]:
     """Build the errors of starting, serving and stopping."""
     yield errors.InvalidEvent("type", "it must be a text that is not empty")
     yield errors.BodyTooLarge(1_048_576)
+    yield errors.PushAuthConfig()
     yield errors.NoActiveApplication(
         "handlers.orders:checkout", "slot cache", searched="the call, the task, the default"
     )

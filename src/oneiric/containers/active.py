@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,10 @@ class View(Protocol):
     @property
     def name(self) -> str:
         """Its name, for messages."""
+
+    @property
+    def sites(self) -> Mapping[Any, tuple[Any, ...]]:
+        """The cells that call sites read in it, by the key of the site; those it was asked for before."""
 
 
 class Bound(Protocol):

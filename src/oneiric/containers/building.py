@@ -126,6 +126,14 @@ class Builder:
             raise DependencyCycle([*path, cell.slot.name])
         return await attempt.wait()
 
+    async def abandon(self) -> None:
+        """End the builds that are under way in this event loop: whoever waits for them gets the cancellation."""
+        loop = asyncio.get_running_loop()
+        under_way = [task for task in self._tasks if task.get_loop() is loop and task is not asyncio.current_task()]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
     def _claim(self, cell: Cell, loop: asyncio.AbstractEventLoop | None) -> tuple[Attempt, bool]:
         """Return the build that is under way, or begin one; the flag tells who has to do the work."""
         with cell.slot.lock:

@@ -25,6 +25,8 @@ def reached(changed: Iterable[Slot], every: Iterable[Slot]) -> list[Slot]:
     for slot in every:
         for source in {source.slot for cell in (slot.cell, *slot.stash) for source in cell.inputs}:
             dependants.setdefault(source, []).append(slot)
+    if not dependants:
+        return list(dict.fromkeys(changed))
     order: list[Slot] = []
     seen: set[Slot] = set()
     for start in changed:
@@ -63,9 +65,11 @@ def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf) -> l
     """
     order = reached(changed, every)
     for slot in order:
-        binding, settings = state_of(slot)
         old = slot.cell
         decided = old.binding is not None or old.attempt is not None
+        if not decided and not slot.stash:
+            continue  # nothing was built yet, so nothing is stale and nothing can return
+        binding, settings = state_of(slot)
         if decided and _fits(old, binding, settings):
             continue
         found = next((cell for cell in slot.stash if _fits(cell, binding, settings)), None)
@@ -75,7 +79,7 @@ def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf) -> l
         if found is not None:
             slot.stash = tuple(cell for cell in slot.stash if cell is not found)
             slot.cell = found
-    return [cell for slot in reversed(order) for cell in _forgotten(slot)]
+    return [cell for slot in reversed(order) if slot.stash for cell in _forgotten(slot)]
 
 
 def _fits(cell: Cell, binding: Binding | None, settings: Mapping[str, object] | None) -> bool:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from oneiric.containers import active, scopes
-from oneiric.containers.explain import Explainer, Explanation
+from oneiric.containers.explain import Explainer
+from oneiric.containers.explanation import Explanation
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.graph import Graph, draw
 from oneiric.containers.index import Index
-from oneiric.containers.layers import LayerContainer, Override, label_of
+from oneiric.containers.layers import LayerContainer, Override
 from oneiric.containers.needs import read_needs
 from oneiric.containers.registry import CHILDREN, Registry
 from oneiric.containers.selection import CODE_RANK, Selection
@@ -25,7 +26,7 @@ from oneiric.core.profiles import BUILT_IN, Profile, find_profile
 from oneiric.providers.adapter import ObjectProvider
 from oneiric.providers.catalog import Catalog
 from oneiric.providers.engine import DynamicContainer, Provider, traverse
-from oneiric.providers.slot import Binding, Slot, own_provider
+from oneiric.providers.slot import Binding, Slot, label_of, own_provider
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,10 +82,12 @@ class Container(DynamicContainer):
         super().__init__()
         catalog = catalog or Catalog()
         self.name = name
+        self.state: str = "new"
         self.registry = Registry(self)
         self.stack = Stack(self.registry, catalog, find_profile(profile) if isinstance(profile, str) else profile)
         self.wiring = Wiring(name, self.stack)
         self.stack.forgotten = self._forget
+        self.sites = self.wiring.sites
         self.subscriptions: dict[str, list[Slot]] = {}
         self.sections: dict[str, type] = {}
         self._index: Index | None = None
@@ -233,7 +236,9 @@ class Container(DynamicContainer):
     def _register(self, slot: Slot, target: Any, provider: Provider[Any]) -> None:
         """Bind what the code itself brings, in layer `code`."""
         origin = CodeOrigin(defined_at(getattr(target, "__injected__", target)))
-        slot.bindings = (Binding("code", CODE_RANK, label=label_of(target), origin=origin, value=provider),)
+        slot.bindings = (Binding("code", CODE_RANK, origin=origin, label=label_of(target), value=provider),)
+        if site := getattr(target, "__site__", None):
+            site.is_registered = True
         for need in read_needs(target).values():
             if need.named is not None and (asked := self.registry.get(need.named.name)) is not None:
                 asked.wants |= need.named.capabilities

@@ -1,5 +1,5 @@
 """
-Explanations: who spoke about a slot or a setting, who won, and why the others lost. Plain data; texts are made from it.
+Explaining: finding out who spoke about a slot or a setting, who won, and why the others lost.
 
 Nothing is opened and no SDK is imported; the evaluator that decides is the one that is asked here.
 """
@@ -7,131 +7,19 @@ Nothing is opened and no SDK is imported; the evaluator that decides is the one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from oneiric.containers.explanation import Candidate, Counterfactual, Explanation, Input
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.registry import Registry
 from oneiric.containers.selection import Selection
 from oneiric.containers.wiring import Wiring
-from oneiric.core.config import Choice, Share, Status, Value, faults_of
-from oneiric.core.errors import OneiricError, Problem, UnknownSlot
+from oneiric.core.config import Choice, Share, Status, Value, faults_of, validated
+from oneiric.core.errors import OneiricError, UnknownSlot
 from oneiric.core.log import HIDDEN, fingerprint, redact
-from oneiric.core.origins import CodeOrigin, Origin
+from oneiric.core.origins import CodeOrigin
 from oneiric.providers.slot import Binding, Slot
-
-SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One who could have won. `reason` is None for the winner and for those merged into it."""
-
-    layer: str
-    status: Status
-    reason: str | None = None
-    value: Any = None  # an adapter's name, or the value of a setting
-    redacted: bool = False
-    fp: str | None = None
-    origin: Origin | None = None
-    detail: str | None = None
-
-    def fields(self) -> dict[str, Any]:
-        """Return the candidate ready for JSON."""
-        return {
-            "layer": self.layer,
-            "status": self.status,
-            "reason": self.reason,
-            "value": self.value,
-            "redacted": self.redacted,
-            "fp": self.fp,
-            "origin": self.origin.fields() if self.origin else None,
-            "detail": self.detail,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A slot that the explained one needs."""
-
-    name: str
-    winner: str | None
-    layer: str | None
-
-    def fields(self) -> dict[str, Any]:
-        """Return it ready for JSON."""
-        return {"name": self.name, "winner": self.winner, "layer": self.layer}
-
-
-@dataclass(frozen=True, slots=True)
-class Counterfactual:
-    """What would be, if one thing were otherwise; found by deciding again."""
-
-    condition: Mapping[str, str]
-    outcome: Mapping[str, Any]
-
-    def fields(self) -> dict[str, Any]:
-        """Return it ready for JSON."""
-        return {"if": dict(self.condition), "then": dict(self.outcome)}
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """
-    The answer to "why is it so", schema 1.
-
-    Attributes:
-        kind: `slot` or `value`.
-        name: The slot or the dotted key.
-        order: The layers that speak in this profile, low to high.
-        generation: The number of the graph's state; None where no application runs.
-        winner: Who won; None if `error` says why nobody did.
-        candidates: All who spoke or could have, layers high to low.
-        settings: The settings of the winning adapter, by name.
-        used_by: Who needs it.
-    """
-
-    kind: str
-    name: str
-    profile: str
-    order: tuple[str, ...]
-    winner: Candidate | None
-    candidates: tuple[Candidate, ...]
-    generation: int | None = None
-    warnings: tuple[Problem, ...] = ()
-    error: Problem | None = None
-    settings: tuple[Explanation, ...] = ()
-    needs: tuple[Input, ...] = ()
-    used_by: tuple[str, ...] = ()
-    counterfactuals: tuple[Counterfactual, ...] = ()
-    at: str | None = field(default=None, compare=False)
-
-    def setting(self, name: str) -> Explanation:
-        """Return the explanation of one setting of the winner, `max_items` or `memory.max_items`. Raises KeyError."""
-        for explained in self.settings:
-            if explained.name == f"{self.name}.{name}" or explained.name.rpartition(".")[2] == name:
-                return explained
-        raise KeyError(name)
-
-    def fields(self) -> dict[str, Any]:
-        """Return the explanation ready for JSON; every field is present."""
-        return {
-            "schema": SCHEMA,
-            "kind": self.kind,
-            "name": self.name,
-            "profile": self.profile,
-            "order": list(self.order),
-            "generation": self.generation,
-            "winner": self.winner.fields() if self.winner else None,
-            "candidates": [candidate.fields() for candidate in self.candidates],
-            "warnings": [problem.fields() for problem in self.warnings],
-            "error": self.error.fields() if self.error else None,
-            "settings": [setting.fields() for setting in self.settings],
-            "needs": [need.fields() for need in self.needs],
-            "used_by": list(self.used_by),
-            "counterfactuals": [item.fields() for item in self.counterfactuals],
-        }
 
 
 class Explained(Protocol):
@@ -140,6 +28,10 @@ class Explained(Protocol):
     wiring: Wiring
     registry: Registry
     sections: dict[str, type]
+
+    @property
+    def state(self) -> str:
+        """Where it is in its life; `started` while it serves."""
 
     @property
     def index(self) -> Index:
@@ -168,7 +60,8 @@ class Explainer:
                         return self.value(value)
         section = name.partition(".")[0]
         if section in self._container.sections:
-            for value in self._stack.selection.values(section, self._container.sections[section]):
+            model = self._container.sections[section]
+            for value in _typed(model, self._stack.selection.values(section, model)):
                 if value.field.key == name:
                     return self.value(value)
         raise UnknownSlot(name, known=self._container.registry.slots)
@@ -200,10 +93,17 @@ class Explainer:
             used_by=tuple(f"slot {r.slot.name}" if r.slot.kind == "object" else need.at for r, need in users),
             counterfactuals=tuple(self._otherwise(slot, selection, voices, choice, winner)),
             at=_place(slot, self._container.wiring, choice, voices),
+            scope=slot.scope,
+            state=self._state(slot),
         )
 
+    def _state(self, slot: Slot) -> str:
+        if slot.cell.is_built:
+            return "ready"
+        return "not built yet" if self._container.state == "started" else "not started"
+
     def value(self, value: Value) -> Explanation:
-        """Explain the value of a setting."""
+        """Explain the value of a setting; `value.value` is what the model made of it."""
         profile = self._stack.profile
         silent = [
             Share(layer.name, "ineligible", "layer-disabled", said.value, said.origin)
@@ -233,9 +133,7 @@ class Explainer:
         found = self._container.wiring.values_of(slot, binding)
         if found is None:
             return ()
-        model, values = found
-        faults = {str(getattr(fault, "key", "")): fault for fault in faults_of(model, values)}
-        return [Value(v.field, v.value, v.shares, v.error or faults.get(v.field.key)) for v in values]
+        return _typed(*found)
 
     def _otherwise(
         self, slot: Slot, selection: Selection, voices: Sequence[Binding], choice: Choice, winner: Candidate | None
@@ -341,9 +239,25 @@ def _offered(slot: Slot, selection: Selection, choice: Choice) -> Iterator[Candi
         yield Candidate("code", "ineligible", reason, offer.name, origin=offer.origin, detail=detail)
 
 
+def _typed(model: Any, values: Sequence[Value]) -> list[Value]:
+    """Return the values as the settings model makes them of what was said; a fault stands with its value."""
+    faults = {str(getattr(fault, "key", "")): fault for fault in faults_of(model, values)}
+    made = None if faults else validated(model, values)
+    return [
+        Value(
+            v.field,
+            v.value if made is None else getattr(made, v.field.name),
+            v.shares,
+            v.error or faults.get(v.field.key),
+        )
+        for v in values
+    ]
+
+
 def _share(value: Value, share: Share) -> Candidate:
     hidden = value.field.secret and share.value is not None and share.status != "absent"
-    shown = None if hidden else redact("", share.value)
+    plain = value.value if share.status == "winner" else share.value
+    shown = None if hidden else redact("", plain.model_dump(mode="json") if hasattr(plain, "model_dump") else plain)
     if not hidden and shown == HIDDEN:
         hidden, shown = True, None
     fp = fingerprint(share.value) if hidden else None

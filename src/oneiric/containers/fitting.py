@@ -7,9 +7,9 @@ from typing import Any
 
 from oneiric.core.errors import WrongType
 from oneiric.core.importing import load
-from oneiric.providers.adapter import ObjectProvider, described
+from oneiric.providers.adapter import ObjectProvider
 from oneiric.providers.engine import Object, Provider
-from oneiric.providers.slot import Slot
+from oneiric.providers.slot import Slot, described
 
 
 def declared_type(slot: Slot) -> Any:
@@ -31,6 +31,8 @@ def check_fit(slot: Slot, value: object) -> None:
     if slot.kind not in {"adapter", "object"}:
         if not callable(value):
             raise WrongType(slot.name, "a callable", _given(value))
+        return
+    if type(value) is slot.type:
         return
     wanted = declared_type(slot)
     if wanted is None or not isinstance(wanted, type):

@@ -94,7 +94,8 @@ class Index:
     def _read(self, source: Source, record: Record) -> None:
         for need in source.asks(record.slot).values():
             slot, fault = source.match(need)
-            if slot is not None and fault is None and (missing := source.lacks(slot, need)):
+            fits = slot is not None and fault is None and self.records[slot].fault is None
+            if slot is not None and fits and (missing := source.lacks(slot, need)):
                 label = self.records[slot].label or "?"
                 fault = SelectionMissingCapability(slot.name, label, missing, others=(), origin=CodeOrigin(need.at))
             record.edges.append(Edge(need, slot, fault))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -47,11 +48,15 @@ class Site:
     Attributes:
         function: The function that `@inject` wraps.
         name: `module:qualname`.
+        key: By which an application remembers its cells; it does not keep the site alive.
+        is_registered: Some application has it registered, so it belongs to that one.
     """
 
     def __init__(self, function: Callable[..., Any], needs: Mapping[str, Need], around: Mapping[str, Any]) -> None:
         self.function = function
         self.name = f"{function.__module__}:{function.__qualname__}"
+        self.is_registered = False
+        self.key = weakref.ref(self)
         self.unbound: tuple[Any, ...] = (_Unbuilt(),) * len(needs)
         self.store: Callable[[tuple[Any, ...]], None] = lambda cells: None
         self._needs = dict(needs)
@@ -76,7 +81,8 @@ class Site:
 
     def pick(self) -> tuple[Any, ...]:
         """Return the cells of the active application."""
-        cells: tuple[Any, ...] = self._view().bind(self)
+        view = self._view()
+        cells: tuple[Any, ...] = view.sites.get(self.key) or view.bind(self)
         return cells
 
     def enter(self, given: tuple[Any, ...]) -> Entry:

@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 from oneiric.core.origins import Origin, OverrideOrigin, caller
 from oneiric.core.profiles import LAYERS, Profile
 from oneiric.core.sources import UNSET, Said, Tables, leaves
-from oneiric.providers.adapter import described
 from oneiric.providers.engine import DynamicContainer, Provider
 from oneiric.providers.slot import Binding, own_provider
 
@@ -73,10 +72,10 @@ class LayerContainer(DynamicContainer):
         """Return the record of one thing the layer says about a slot."""
         value = said.value
         if not isinstance(value, str):
-            return Binding(self.name, rank, label=label_of(value), origin=said.origin, value=value)
+            return Binding(self.name, rank, origin=said.origin, value=value)
         if said.text and value == UNSET:
             return Binding(self.name, rank, label=UNSET, origin=said.origin, unset=True)
-        return Binding(self.name, rank, label=value, origin=said.origin, chosen=value)
+        return Binding(self.name, rank, origin=said.origin, chosen=value)
 
     def traverse(self, types: Any = None) -> Iterator[Provider[Any]]:  # type: ignore[override]  # no class-level form
         """Yield the providers of what this layer binds, made on this first use."""
@@ -92,13 +91,6 @@ class LayerContainer(DynamicContainer):
 
     def __repr__(self) -> str:
         return f"<layer {self.name}>"
-
-
-def label_of(value: object) -> str:
-    """Return how an explanation names an object that somebody bound."""
-    if inspect.isclass(value) or inspect.isfunction(value):
-        return described(value)
-    return str(value) if isinstance(value, Provider) else f"{type(value).__module__}:{type(value).__qualname__} object"
 
 
 class Applied(Protocol):

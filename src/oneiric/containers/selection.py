@@ -65,8 +65,8 @@ class Selection:
             slot: The slot.
             voices: What the layers say about it, high to low.
         """
-        if voices and voices[0].chosen is None and not voices[0].unset and voices[0].layer != "secrets":
-            return Choice(0)  # an object that somebody brought: nothing to look up, and most slots end here
+        if voices and voices[0].brings:
+            return Choice(0)
         return choose(slot.name, voices, self.offers(slot), self.wants(slot), hint=self._hint(slot, voices))
 
     def _hint(self, slot: Slot, voices: Sequence[Binding]) -> str:

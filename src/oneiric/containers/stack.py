@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from oneiric.containers import active, cells
+from oneiric.containers import cells
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.registry import Registry
 from oneiric.containers.selection import CODE_RANK, Selection
@@ -73,6 +73,8 @@ class Stack:
     def use_profile(self, profile: Profile) -> None:
         """Rank the layers by another profile."""
         with self.lock:
+            if profile is self.profile:
+                return
             layers, self.profile = self.layers, profile
             for layer in reversed(layers):
                 self.drop(layer)
@@ -118,7 +120,6 @@ class Stack:
         """Drop what was derived from an older state."""
         self._selection = None
         self.forgotten()
-        active.forget_all()
 
     def winner(self, slot: Slot) -> Binding:
         """
@@ -127,6 +128,8 @@ class Stack:
         Raises:
             Refused: Nobody fills it, or who was chosen cannot; the class tells which.
         """
+        if slot.bindings and slot.bindings[-1].brings:
+            return slot.bindings[-1]  # nothing to look up, and most slots of a large application end here
         voices = slot.bindings[::-1]
         choice = self.selection.choose(slot, voices)
         if choice.error is not None:

@@ -93,9 +93,9 @@ def _setting_faults(container: Checked) -> Iterator[OneiricError]:
 
 def _unread_settings(container: Checked) -> Iterator[OneiricError]:
     """Settings that no slot, adapter or section reads, with the nearest name; a likely misspelling."""
-    selection = container.wiring.stack.selection
-    known = _known_keys(container)
-    for _, settings in selection.speakers():
+    speakers = container.wiring.stack.selection.speakers()
+    known = _known_keys(container) if speakers else set()
+    for _, settings in speakers:
         for key, said in settings.items():
             if not _is_read(key, known):
                 yield UnknownKey(key, known=known, origin=said.origin)
@@ -131,9 +131,8 @@ def _is_read(key: str, known: set[str]) -> bool:
 
 def _free_sites(container: Checked) -> Iterator[OneiricError]:
     """Injected functions that are not registered, and ask for a slot that this application lacks."""
-    registered = {edge.need.site for record in container.index.records.values() for edge in record.edges}
     for site in active.sites():
-        if site.name in registered:
+        if site.is_registered:
             continue
         for need in site.needs.values():
             _, fault = container.wiring.match(need)

@@ -29,7 +29,7 @@ class Wiring:
         self.stack = stack
         self.opener: Opener | None = None
         self._builder = Builder(self)
-        self._bound: weakref.WeakKeyDictionary[Any, tuple[Any, ...]] = weakref.WeakKeyDictionary()
+        self.sites: dict[weakref.ref[Any], tuple[Any, ...]] = {}
 
     def decide(self, cell: Cell) -> Binding:
         """Return the winning binding of a cell's slot, and note it in the cell. Raises Refused if nobody wins."""
@@ -129,18 +129,19 @@ class Wiring:
         scope = scopes.required(self, slot)
         return await self._builder.aget(scope.cell_of(slot), scope)
 
+    async def abandon(self) -> None:
+        """End the builds that are under way."""
+        await self._builder.abandon()
+
     def bind(self, site: Any) -> tuple[Any, ...]:
         """Return the cells that an injected function reads; the site remembers those of the default application."""
-        found = self._bound.get(site)
-        if found is not None:
-            return found
         with self.stack.lock:
-            slots = self.slots_of(site)
-            if any(slot is not None and slot.scope != "app" for slot in slots):
-                found = site.unbound
-            else:
-                found = tuple(_ABSENT if slot is None else slot.cell for slot in slots)
-            self._bound[site] = found
+            found = self.sites.get(site.key)
+            if found is None:
+                slots = self.slots_of(site)
+                is_scoped = any(slot is not None and slot.scope != "app" for slot in slots)
+                found = site.unbound if is_scoped else tuple(_ABSENT if s is None else s.cell for s in slots)
+                self.sites[weakref.ref(site, self._gone)] = found
             default = active.default()
             if default is not None and default.wiring is self:
                 site.store(found)
@@ -156,8 +157,14 @@ class Wiring:
         return scopes.SiteEntry(self, site, given)
 
     def forget(self) -> None:
-        """Drop the cells of all call sites."""
-        self._bound.clear()
+        """Drop the cells of all call sites: they look again."""
+        for key in list(self.sites):
+            if (site := key()) is not None:
+                site.forget()
+        self.sites.clear()
+
+    def _gone(self, key: weakref.ref[Any]) -> None:
+        self.sites.pop(key, None)
 
     def look(self, slot: Slot) -> tuple[str | None, str | None, OneiricError | None]:
         """Return label and layer of a slot's winner, or the fault that keeps it from one."""

@@ -23,7 +23,7 @@ def load(reference: str) -> Any:  # whatever the module holds under that name
         raise AppNotImportable(reference, "it is not of the form module:attribute")
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:  # border: the imported module may fail in any way; its error is reported and chained
+    except (Exception, SystemExit) as error:  # border: the imported module may fail or exit; it is reported, chained
         raise AppNotImportable(reference, f"{type(error).__name__}: {error}") from error
     for part in path.split("."):
         try:

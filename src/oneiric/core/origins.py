@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -71,12 +71,13 @@ class FileOrigin(Origin):
     kind: ClassVar[Kind] = "file"
     path: str
     key: str
+    place: str = field(default="", compare=False, repr=False)  # where it is read, if not at `path` as written
 
     @property
     def line(self) -> int | None:
         """The line that sets `key`, counted from 1; None if the file changed or went away since."""
         try:
-            text = Path(self.path).read_text("utf-8")
+            text = Path(self.place or self.path).read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             return None
         return find_line(text, self.key)

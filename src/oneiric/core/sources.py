@@ -66,16 +66,21 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """One TOML file, parsed; `path` is as the person wrote it."""
+    """One TOML file, parsed; `path` is as the person wrote it, `place` where it was read."""
 
     path: str
     document: Mapping[str, Any]
+    place: str = ""
+
+    def origin(self, key: str) -> FileOrigin:
+        """Return the place of a key of this file."""
+        return FileOrigin(self.path, key, self.place)
 
     @property
     def profile(self) -> Said | None:
         """The profile that the top of the file names."""
         name = self.document.get("profile")
-        return None if name is None else Said(name, FileOrigin(self.path, "profile"))
+        return None if name is None else Said(name, self.origin("profile"))
 
     def tables(self, profile: str) -> Tables:
         """
@@ -91,15 +96,15 @@ class ConfigFile:
     def _read(self, document: Mapping[str, Any], prefix: str) -> Tables:
         tables = Tables()
         for slot, name in self._table(document, "select").items():
-            origin = FileOrigin(self.path, f"{prefix}select.{quoted(slot)}")
+            origin = self.origin(f"{prefix}select.{quoted(slot)}")
             if not isinstance(name, str):
                 raise InvalidValue(f"select.{slot}", "the name of an adapter is a text", origin=origin)
             tables.select[slot] = Said(name, origin)
         for path, value in leaves(self._table(document, "settings")):
-            origin = FileOrigin(self.path, prefix + ".".join(["settings", *map(quoted, path)]))
+            origin = self.origin(prefix + ".".join(["settings", *map(quoted, path)]))
             tables.settings[".".join(path)] = Said(value, origin)
         for slot, names in self._table(document, "deny").items():
-            origin = FileOrigin(self.path, f"{prefix}deny.{quoted(slot)}")
+            origin = self.origin(f"{prefix}deny.{quoted(slot)}")
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidValue(f"deny.{slot}", "a list of adapter names", origin=origin)
             tables.deny[slot] = dict.fromkeys(names, origin)
@@ -108,7 +113,7 @@ class ConfigFile:
     def _table(self, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         table = document.get(name, {})
         if not isinstance(table, Mapping):
-            raise InvalidValue(name, "this is a table", origin=FileOrigin(self.path, name))
+            raise InvalidValue(name, "this is a table", origin=self.origin(name))
         return table
 
 
@@ -126,7 +131,7 @@ def read_config(path: Path, *, shown: str | None = None, origin: Origin | None =
     """
     name = shown or str(path)
     try:
-        return ConfigFile(name, tomllib.loads(path.read_text("utf-8")))
+        return ConfigFile(name, tomllib.loads(path.read_text("utf-8")), str(path))
     except FileNotFoundError:
         raise ConfigNotFound(name, origin=origin) from None
     except (OSError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from oneiric.core.importing import load
 from oneiric.providers.engine import Provider
-from oneiric.providers.slot import Cell
+from oneiric.providers.slot import Cell, described
 
 Closer = Callable[[BaseException | None], Awaitable[None]]
 
@@ -131,11 +131,11 @@ class Attempt:
 
     async def wait(self) -> Any:
         """Wait for the object, on any event loop."""
-        return await asyncio.shield(asyncio.wrap_future(self.future))
+        mine = asyncio.wrap_future(self.future)
+        mine.add_done_callback(_seen)  # a waiter that was cancelled leaves nobody to look at a later failure
+        return await asyncio.shield(mine)
 
 
-def described(thing: object) -> str:
-    """Return how a person would point at a class or function: `module:qualname`."""
-    name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
-    module = getattr(thing, "__module__", None) or type(thing).__module__
-    return f"{module}:{name}"
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -7,6 +7,7 @@ that call sites read. Whoever reads sees the old state or the new one, never som
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -25,33 +26,41 @@ class Binding:
         rank: The layer's place in the profile's order; higher wins.
         chosen: The adapter's name, where the layer names one of the catalog.
         value: An object, a class, an engine provider or a function, where the layer brings its own; None with `chosen`.
-        label: How explanations call it.
         origin: Where it was said.
         unset: The layer masks what lies below, and chooses nothing itself.
+        brings: It decides by itself, since the layer brings its own object and no adapter has to be looked up.
         provider: The engine's provider of it, made on first use.
     """
 
-    __slots__ = ("chosen", "label", "layer", "origin", "provider", "rank", "unset", "value")
+    __slots__ = ("_label", "brings", "chosen", "layer", "origin", "provider", "rank", "unset", "value")
 
     def __init__(
         self,
         layer: str,
         rank: int,
         *,
-        label: str,
         origin: Origin | None,
+        label: str | None = None,
         chosen: str | None = None,
         value: Any = None,  # an application's own object, of any type
         unset: bool = False,
     ) -> None:
         self.layer = layer
         self.rank = rank
-        self.label = label
         self.origin = origin
         self.chosen = chosen
         self.value = value
         self.unset = unset
+        self.brings = chosen is None and not unset and layer != "secrets"
         self.provider: Provider[Any] | None = None
+        self._label = label
+
+    @property
+    def label(self) -> str:
+        """How explanations call it: the adapter's name, or what an application's own object is."""
+        if self._label is None:
+            self._label = self.chosen if self.chosen is not None else label_of(self.value)
+        return self._label
 
 
 class Cell:
@@ -222,6 +231,20 @@ class Slot(Provider):  # type: ignore[type-arg]  # the engine's stub is generic,
         return f"<slot {self.name}>"
 
     __repr__ = __str__
+
+
+def label_of(value: object) -> str:
+    """Return how an explanation names an object that somebody bound."""
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return described(value)
+    return str(value) if isinstance(value, Provider) else f"{described(type(value))} object"
+
+
+def described(thing: object) -> str:
+    """Return how a person would point at a class or function: `module:qualname`."""
+    name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
+    module = getattr(thing, "__module__", None) or type(thing).__module__
+    return f"{module}:{name}"
 
 
 def own_provider(value: object) -> Provider[Any]:

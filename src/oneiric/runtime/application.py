@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from oneiric.containers import active
 from oneiric.containers.container import ChildContainer, Container
+from oneiric.containers.explain import Explanation
+from oneiric.containers.graph import Graph
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.scopes import SiteEntry
@@ -134,6 +136,16 @@ class Application(Container):
         """Return every fault and every warning of the application in the profile in force."""
         self.configure()
         return super().faults(strict=strict)
+
+    def explain(self, name: str) -> Explanation:
+        """Say who fills a slot, or what value a setting has, from where, and why the others lost."""
+        self.configure()
+        return super().explain(name)
+
+    def graph(self) -> Graph:
+        """Return the graph of all slots and registered functions as data."""
+        self.configure()
+        return super().graph()
 
     def section(self, name: str) -> Any:
         """Return the validated values of a declared section. Raises InvalidValue with key and origin."""

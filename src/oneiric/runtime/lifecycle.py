@@ -174,6 +174,7 @@ class Lifecycle:
 
     async def stop(self) -> list[Exception]:
         """Close everything in reverse order of opening; returns what failed while closing."""
+        await self._wiring.abandon()
         await self.settled()
         with self._lock:
             held, self._held = self._held[::-1], []

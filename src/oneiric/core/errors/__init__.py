@@ -6,9 +6,9 @@ OneiricError
 │   ├── UnknownSlot UnknownProfile UnknownKey InvalidName DuplicateName DuplicateSubscription
 │   ├── SelectionUnknown SelectionNotInstalled SelectionDenied SelectionMissingCapability SecretsCannotSelect
 │   ├── AmbiguousSlot AmbiguousType NoCandidate WrongType ClassOverride
-│   ├── InvalidValue DuplicateEnv ConfigNotFound AppNotImportable InvalidPort PortInUse
+│   ├── InvalidValue DuplicateEnv ConfigNotFound AppNotImportable BadOption InvalidPort PortInUse
 │   ├── DependencyCycle MissingDependency ScopeLeak AnnotationUnresolved
-│   ├── InvalidEvent BodyTooLarge
+│   ├── InvalidEvent BodyTooLarge PushAuthConfig
 │   └── InvalidApplication   all the faults of one application, together
 ├── NoActiveApplication NeedsAsyncOpen WrongLoop ScopeClosed
 ├── StartFailed OpenTimeout BuildFailed
@@ -37,6 +37,7 @@ from oneiric.core.errors.adapter import (
 )
 from oneiric.core.errors.configuration import (
     AppNotImportable,
+    BadOption,
     ConfigNotFound,
     DuplicateEnv,
     DuplicateName,
@@ -63,6 +64,7 @@ from oneiric.core.errors.running import (
     NeedsAsyncOpen,
     NoActiveApplication,
     OpenTimeout,
+    PushAuthConfig,
     ScopeClosed,
     StartFailed,
     WrongLoop,
@@ -95,6 +97,7 @@ __all__ = [
     "AmbiguousType",
     "AnnotationUnresolved",
     "AppNotImportable",
+    "BadOption",
     "BadReply",
     "BodyTooLarge",
     "BuildFailed",
@@ -124,6 +127,7 @@ __all__ = [
     "OpenTimeout",
     "PortInUse",
     "Problem",
+    "PushAuthConfig",
     "RateLimited",
     "Refused",
     "ScopeClosed",

@@ -97,6 +97,15 @@ class AppNotImportable(Refused):
         )
 
 
+class BadOption(Refused):
+    """A command line that cannot be understood: an unknown command or option, or a value that does not fit."""
+
+    code = "bad-option"
+
+    def __init__(self, why: str, *, command: str) -> None:
+        super().__init__(f"{command}: {why}", fixes=(f"{command} --help",))
+
+
 class InvalidPort(Refused):
     """A port that is not a number from 0 to 65535."""
 

@@ -30,13 +30,14 @@ class Problem:
             "fixes": list(self.fixes),
         }
 
-    def text(self, label: str = "error") -> str:
-        """Return the block a person reads: code and message, the path from the root, the fixes."""
+    def text(self, label: str = "error", notes: Sequence[str] = ()) -> str:
+        """Return the block a person reads: code and message, the path from the root, further notes, the fixes."""
         lines = [f"{label}[{self.code}] {self.message}"]
         if self.path:
             lines.append(f"  needed by  {' -> '.join(self.path)}")
         if self.origin is not None:
             lines.append(f"  origin     {self.origin}")
+        lines += [f"  {note}" for note in notes]
         if self.fixes:
             lines.append(f"  fix: {'   or   '.join(self.fixes)}")
         return "\n".join(lines)

@@ -27,6 +27,18 @@ class BodyTooLarge(Refused):
         super().__init__(f"the body is over {limit_bytes} bytes", fixes=("store the data and send its key",))
 
 
+class PushAuthConfig(Refused):
+    """Push routes that take nothing, because how their callers prove who they are is not configured."""
+
+    code = "push-auth-config"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the push routes are closed: their authentication is not configured",
+            fixes=('on one machine: push.auth = "none" with web.host = "127.0.0.1"',),
+        )
+
+
 class NoActiveApplication(OneiricError):
     """An injected call could not tell which application it belongs to."""
 

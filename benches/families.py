@@ -1,0 +1,22 @@
+"""The families of rows: a new one is a file with a function, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from benches import explain, graph, injection, processes, ready, size, slots, threads
+from benches.rows import Row
+from benches.timing import Effort
+
+Family = Callable[[Effort], Iterator[Row]]
+
+FAMILIES: Mapping[str, Family] = {
+    "slots": slots.measure,
+    "injection": injection.measure,
+    "threads": threads.measure,
+    "graph": graph.measure,
+    "explain": explain.measure,
+    "processes": processes.measure,
+    "ready": ready.measure,
+    "size": size.measure,
+}

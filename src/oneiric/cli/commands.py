@@ -1,0 +1,96 @@
+"""The commands by name. Each answer is made in `answers.py`, which is imported when a command runs and not before."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from oneiric.cli.options import REPLY_OPTIONS, Options, accepting, before_command
+
+# Plain help and plain errors: rich would cost more than all the rest, and wrap what is piped.
+program = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+program.callback()(before_command)
+
+
+class Format(StrEnum):
+    """How a graph is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    DOT = "dot"
+    MERMAID = "mermaid"
+
+
+@program.command()
+@accepting()
+def orchestrate(
+    options: Options,
+    port: Annotated[str | None, typer.Option(metavar="NUMBER", help="Listen here; 0 takes a free one.")] = None,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Serve no HTTP.")] = False,
+) -> Any:
+    """Run the application: open what it needs, serve until SIGTERM or SIGINT, close everything."""
+    from oneiric.cli import answers
+
+    return answers.orchestrate(options, port, web=not no_web)
+
+
+@program.command()
+@accepting()
+def explain(
+    options: Options, name: Annotated[str, typer.Argument(help="A slot such as cache, or a key such as web.port.")]
+) -> Any:
+    """Say who fills a slot or which value a setting has, from where, and why the others lost."""
+    from oneiric.cli import answers
+
+    return answers.explain(options, name)
+
+
+@program.command()
+@accepting()
+def graph(
+    options: Options, format: Annotated[Format, typer.Option(help="How the graph is written.")] = Format.TEXT
+) -> Any:
+    """Show who needs whom."""
+    from oneiric.cli import answers
+
+    return answers.graph(options, format.value)
+
+
+@program.command()
+@accepting()
+def check(
+    options: Options, strict: Annotated[bool, typer.Option("--strict", help="Warnings count as faults.")] = False
+) -> Any:
+    """Find every fault of the application in one run, without opening anything."""
+    from oneiric.cli import answers
+
+    return answers.check(options, strict=strict)
+
+
+@program.command("list")
+@accepting()
+def list_slots(options: Options) -> Any:
+    """List the slots, each with who fills it, the layer that decided and where it says so."""
+    from oneiric.cli import answers
+
+    return answers.list_slots(options)
+
+
+@program.command()
+@accepting(*REPLY_OPTIONS)
+def adapters(options: Options) -> Any:
+    """List every adapter there is to choose from; with --app before the command, those of its catalog."""
+    from oneiric.cli import answers
+
+    return answers.adapters(options)
+
+
+@program.command()
+@accepting(*REPLY_OPTIONS)
+def version(options: Options) -> Any:
+    """Show the version of Oneiric and of Python."""
+    from oneiric.cli import answers
+
+    return answers.version()

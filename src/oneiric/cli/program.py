@@ -1,0 +1,81 @@
+"""The program around every command: it parses, runs, writes the answer and returns the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from oneiric.cli.commands import program
+from oneiric.cli.output import write, write_json
+from oneiric.cli.reply import Reply
+
+INTERRUPTED = 130
+CLOSED_PIPE = 1
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; an error becomes a block or an object, never a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _show(_outcome(given), as_json=wants_json(given))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # who read our output went away: there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+
+
+def wants_json(given: Sequence[str]) -> bool:
+    """Tell whether the answer is to be JSON; asked of the bare arguments, since an error in them is an answer too."""
+    asked = {"--json", "--format=json"} & set(given)
+    return bool(asked) or ("--format", "json") in zip(given, given[1:], strict=False)
+
+
+def _outcome(given: Sequence[str]) -> Any:
+    """Return what a command answered, or what became of its error."""
+    try:
+        return program(list(given) or ["--help"], prog_name="oneiric", standalone_mode=False)
+    except (BrokenPipeError, typer.Abort):
+        raise
+    except Exception as error:  # border: the program ends here; the error is written for a person or as JSON
+        if "--debug" in given:
+            _trace(error)
+        from oneiric.cli.failures import failed
+
+        return failed(_misused(error) or error)
+
+
+def _misused(error: Exception) -> Exception | None:
+    """Return our error for a command line that Typer refused; None for any other error."""
+    if not isinstance(error, typer.BadParameter.__bases__[0]):  # the parent that Typer gives no name of its own
+        return None
+    from oneiric.core.errors import BadOption
+
+    context = getattr(error, "ctx", None)
+    return BadOption(error.format_message(), command=context.command_path if context else "oneiric")
+
+
+def _trace(error: Exception) -> None:
+    """Write the traceback somebody asked for, with what looks like a credential hidden."""
+    import traceback
+
+    from oneiric.core.log import scrub
+
+    write(scrub("".join(traceback.format_exception(error))).rstrip(), sys.stderr)
+
+
+def _show(outcome: Any, *, as_json: bool) -> int:  # what the command returned; Typer's own are exit codes
+    if not isinstance(outcome, Reply):
+        return int(outcome or 0)
+    if as_json:
+        write_json(outcome.fields)
+        return outcome.code
+    if outcome.text:
+        write(outcome.text, sys.stdout)
+    for notice in outcome.notices:
+        write(notice, sys.stderr)
+    return outcome.code

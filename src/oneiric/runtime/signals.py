@@ -1,0 +1,57 @@
+"""SIGTERM and SIGINT: the first asks for an orderly stop, the second ends the process at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+EXIT_BY_SIGNAL = 128  # plus the signal's number, as shells count: 130 for SIGINT, 143 for SIGTERM
+
+
+class StopSignal:
+    """
+    Waits for somebody to ask the process to stop.
+
+    Handlers are set with `signal.signal`, not by the event loop: they work before a loop runs, and the second signal
+    works while one is blocked.
+
+    Args:
+        on_stop: Called at once, inside the signal handler; it must not wait.
+    """
+
+    def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
+        self.is_set = False
+        self._on_stop = on_stop
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._event: asyncio.Event | None = None
+
+    @contextmanager
+    def installed(self) -> Iterator[StopSignal]:
+        """Handle the signals inside this block; only the main thread may. Earlier handlers come back after it."""
+        before = [(number, signal.signal(number, self._receive)) for number in STOP_SIGNALS]
+        try:
+            yield self
+        finally:
+            for number, handler in before:
+                signal.signal(number, handler)
+
+    async def wait(self) -> None:
+        """Return as soon as a signal has come, also one that came before."""
+        if self._event is None:
+            self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
+        if self.is_set:
+            return
+        await self._event.wait()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.is_set:
+            os._exit(EXIT_BY_SIGNAL + number)
+        self.is_set = True
+        self._on_stop()
+        if self._loop is not None and self._event is not None:
+            self._loop.call_soon_threadsafe(self._event.set)

@@ -1,0 +1,1 @@
+"""The application over HTTP: probes, and the push routes that events come in by."""

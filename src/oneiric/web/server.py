@@ -1,0 +1,96 @@
+"""The HTTP server around the routes: uvicorn, on a socket that is already bound, under the signals of its owner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from oneiric.core.log import log
+
+CANCEL_TIMEOUT_S = 1.0
+FOREIGN_LOGGERS = ("uvicorn", "asyncio")
+
+
+class WebServer:
+    """
+    Serves an ASGI application on one socket.
+
+    Args:
+        routes: What answers the requests.
+        listener: A listening socket; the server closes it when it stops.
+        drain_timeout_s: Seconds that requests in flight get to finish, more than 0.
+    """
+
+    def __init__(self, routes: ASGIApp, listener: socket.socket, *, drain_timeout_s: float) -> None:
+        config = uvicorn.Config(
+            routes,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=drain_timeout_s,  # type: ignore[arg-type]  # it takes fractions; its hint does not
+        )
+        self._listener = listener
+        self._server = _QuietServer(config)
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def serving(self) -> asyncio.Task[None]:
+        """The task that serves; it ends when the server stops, and with an exception if it breaks down."""
+        assert self._serving is not None
+        return self._serving
+
+    def start(self) -> None:
+        """Begin to accept connections."""
+        self._serving = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
+
+    async def stop(self) -> None:
+        """Stop accepting, let the requests in flight finish within their time limit, then cancel what is left."""
+        self._server.should_exit = True
+        await asyncio.wait({self.serving})
+        # uvicorn cancels requests that are late, and does not wait for their end.
+        if late := set(self._server.server_state.tasks):
+            log().error("requests were cancelled, they did not finish in time", count=len(late))
+            await asyncio.wait(late, timeout=CANCEL_TIMEOUT_S)
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn raises a captured signal again after its orderly stop, which would end the process with that signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the orchestrator."""
+        yield
+
+
+class _Bridge(logging.Handler):
+    """Hands what other libraries log to our logger, redacted as everything else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        log().opt(exception=error).log(record.levelname, record.getMessage().strip(), source=record.name)
+
+
+@contextmanager
+def bridged_logs() -> Iterator[None]:
+    """Send warnings and errors of uvicorn and asyncio to our log, and drop the rest, until the block ends."""
+    bridge = _Bridge(logging.WARNING)
+    before = []
+    for name in FOREIGN_LOGGERS:
+        foreign = logging.getLogger(name)
+        before.append((foreign, foreign.handlers, foreign.propagate))
+        foreign.handlers, foreign.propagate = [bridge], False
+    try:
+        yield
+    finally:
+        for foreign, handlers, propagate in before:
+            foreign.handlers, foreign.propagate = handlers, propagate

@@ -1,0 +1,233 @@
+"""Explanations: winner, losers with reasons, origins, and what would be otherwise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+
+from oneiric import INJECTED, Application, Event, Inject, Inputs, LayerContainer, Named, inject
+from oneiric.adapters.cache import Cache
+from oneiric.core.errors import OneiricError, UnknownSlot
+from tests.containers.shapes import Clock, FixedClock
+
+FILE = """\
+[select]
+storage = "memory"
+
+[settings.cache.memory]
+max_items = 4
+
+[profiles.test.select]
+storage = "local"
+"""
+
+
+def application(folder: Path, **environ: str) -> Application:
+    """Return an application that reads one file and this environment, nothing else."""
+    (folder / "oneiric.toml").write_text(FILE)
+    app = Application("shop", inputs=Inputs(environ=environ, folder=folder))
+    app.slot("cache.sessions", Cache)
+    app.slot("clock", Clock)
+    app.on("order.created", name="orders:reserve")(reserve)
+    return app
+
+
+@inject
+async def reserve(event: Event, sessions: Annotated[Cache, Named("cache.sessions")] = INJECTED) -> None:
+    """Ask for a named slot."""
+
+
+def rows(app: Application, name: str) -> list[tuple[str, str, str | None, object]]:
+    """Return layer, status, reason and value of each candidate."""
+    return [(c.layer, c.status, c.reason, c.value) for c in app.explain(name).candidates]
+
+
+def test_nobody_chose_and_the_ranking_decides(tmp_path: Path) -> None:
+    """Every layer above `code` is absent, and the default member of the category wins."""
+    app = application(tmp_path)
+
+    assert rows(app, "cache") == [
+        ("explicit", "absent", "absent", None),
+        ("env", "absent", "absent", None),
+        ("manifest", "absent", "absent", None),
+        ("secrets", "absent", "absent", None),
+        ("profile", "absent", "absent", None),
+        ("code", "winner", None, "memory"),
+    ]
+
+
+def test_a_variable_chooses_and_the_file_is_shadowed(tmp_path: Path) -> None:
+    """The winner and the loser name their origins; adapters that were not chosen are ineligible."""
+    app = application(tmp_path, ONEIRIC_SELECT__STORAGE="local")
+
+    explained = app.explain("storage")
+
+    assert explained.winner is not None
+    assert explained.winner.fields() == {
+        "layer": "env",
+        "status": "winner",
+        "reason": None,
+        "value": "local",
+        "redacted": False,
+        "fp": None,
+        "origin": {"kind": "env", "name": "ONEIRIC_SELECT__STORAGE"},
+        "detail": None,
+    }
+    assert ("profile", "shadowed", "lower-layer", "memory") in rows(app, "storage")
+    loser = next(c for c in explained.candidates if c.layer == "profile")
+    assert loser.origin is not None
+    assert loser.origin.fields() == {"kind": "file", "path": "oneiric.toml", "line": 2, "key": "select.storage"}
+    assert [(c.value, c.reason) for c in explained.candidates if c.layer == "code"] == [
+        ("local", "lower-priority"),
+        ("memory", "lower-priority"),
+    ]
+
+
+def test_counterfactuals_are_decided_again(tmp_path: Path) -> None:
+    """Without the winner the next layer answers; in a profile with tables of its own, these do."""
+    app = application(tmp_path, ONEIRIC_SELECT__STORAGE="local")
+
+    found = [item.fields() for item in app.explain("storage").counterfactuals]
+
+    assert found == [
+        {"if": {"without": "env"}, "then": {"layer": "profile", "value": "memory"}},
+        {"if": {"profile": "test"}, "then": {"layer": "profile", "value": "local"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "row"),
+    [
+        pytest.param({"ONEIRIC_SELECT__CACHE": ""}, ("env", "absent", "empty-ignored", None), id="empty"),
+        pytest.param({"ONEIRIC_SELECT__CACHE": "@unset"}, ("env", "unset", None, "@unset"), id="unset"),
+        pytest.param({"ONEIRIC_SELECT__CACHE": "rediss"}, ("env", "ineligible", None, "rediss"), id="unknown"),
+        pytest.param(
+            {"ONEIRIC_SELECT__CACHE": "memory", "ONEIRIC_PROFILE": "test"},
+            ("env", "ineligible", "layer-disabled", "memory"),
+            id="silent in this profile",
+        ),
+    ],
+)
+def test_every_word_has_its_row(tmp_path: Path, environ: dict[str, str], row: tuple[object, ...]) -> None:
+    """What a layer said is never left out, whether it counted or not."""
+    assert row in rows(application(tmp_path, **environ), "cache")
+
+
+def test_what_unset_masks_is_said(tmp_path: Path) -> None:
+    """Choices below `@unset` are masked."""
+    app = application(tmp_path, ONEIRIC_SELECT__STORAGE="@unset")
+
+    assert ("profile", "masked", "masked-by-unset", "memory") in rows(app, "storage")
+    assert ("code", "winner", None, "local") in rows(app, "storage")
+
+
+def test_an_explained_error_is_the_raised_one(tmp_path: Path) -> None:
+    """The explanation of a slot nobody can fill holds the error that using it raises."""
+    app = application(tmp_path, ONEIRIC_SELECT__CACHE="rediss")
+
+    explained = app.explain("cache")
+    with pytest.raises(OneiricError) as raised:
+        app.adapters.cache()
+
+    assert explained.winner is None
+    assert explained.error == raised.value.problem
+    assert explained.error.code == "selection-unknown"
+
+
+def test_settings_of_the_winner_are_explained(tmp_path: Path) -> None:
+    """Each field has its own stack, typed as the model makes it."""
+    app = application(tmp_path, ONEIRIC_CACHE__MEMORY__MAX_ITEMS="7")
+
+    setting = app.explain("cache").setting("max_items")
+
+    assert [(c.layer, c.status, c.value) for c in setting.candidates] == [
+        ("env", "winner", 7),
+        ("profile", "shadowed", 4),
+        ("code", "shadowed", 10_000),
+    ]
+    assert app.explain("cache.memory.max_items") == setting
+
+
+def test_a_secret_is_shown_by_its_fingerprint_only(tmp_path: Path) -> None:
+    """Value and length are hidden; equal secrets have equal fingerprints within the process."""
+    app = application(tmp_path, ONEIRIC_HTTP__HTTPX__AUTHORIZATION="Bearer canary-4711")
+    same = application(tmp_path, ONEIRIC_HTTP__HTTPX__AUTHORIZATION="Bearer canary-4711")
+    other = application(tmp_path, ONEIRIC_HTTP__HTTPX__AUTHORIZATION="Bearer canary-4712")
+
+    first, second, third = (a.explain("http").setting("authorization").winner for a in (app, same, other))
+
+    assert first is not None
+    assert (first.value, first.redacted) == (None, True)
+    assert second is not None
+    assert third is not None
+    assert first.fp == second.fp != third.fp
+    assert "canary" not in json.dumps(app.explain("http").fields())
+
+
+def test_who_needs_a_slot_is_listed(tmp_path: Path) -> None:
+    """A registered function stands with its parameter."""
+    explained = application(tmp_path).explain("cache.sessions")
+
+    assert "tests.containers.test_explain:reserve(sessions)" in explained.used_by
+
+
+def test_an_object_that_was_bound_wins_by_its_class(tmp_path: Path) -> None:
+    """An override with an object shows what it is and the line that made it."""
+    app = application(tmp_path)
+
+    with app.override({"clock": FixedClock()}):
+        explained = app.explain("clock")
+
+    assert explained.winner is not None
+    assert explained.winner.value == "tests.containers.shapes:FixedClock object"
+    assert explained.winner.origin is not None
+    assert str(explained.winner.origin).startswith("override at tests.containers.test_explain:")
+
+
+def test_a_layer_given_by_hand_is_explained(tmp_path: Path) -> None:
+    """A layer of any name takes its place in the order."""
+    app = application(tmp_path)
+
+    app.override(LayerContainer("manifest", {"cache": "memory"}))
+
+    assert ("manifest", "winner", None, "memory") in rows(app, "cache")
+
+
+def test_an_unknown_name_offers_the_nearest(tmp_path: Path) -> None:
+    """A misspelt slot is an error with a suggestion."""
+    with pytest.raises(UnknownSlot) as caught:
+        application(tmp_path).explain("cahce")
+
+    assert caught.value.fixes[0].startswith("did you mean cache")
+
+
+def test_two_explanations_are_the_same_bytes(tmp_path: Path) -> None:
+    """Nothing in an explanation depends on addresses, time or order of sets."""
+    app = application(tmp_path, ONEIRIC_SELECT__STORAGE="local")
+
+    first, second = (json.dumps(app.explain("storage").fields()) for _ in range(2))
+
+    assert first == second
+
+
+def test_the_schema_has_every_field(tmp_path: Path) -> None:
+    """Schema 1: no field is left out where it is empty."""
+    assert list(application(tmp_path).explain("cache").fields()) == [
+        "schema",
+        "kind",
+        "name",
+        "profile",
+        "order",
+        "generation",
+        "winner",
+        "candidates",
+        "warnings",
+        "error",
+        "settings",
+        "needs",
+        "used_by",
+        "counterfactuals",
+    ]

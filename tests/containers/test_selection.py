@@ -1,0 +1,82 @@
+"""Selections and settings in one profile, from layers and the catalog."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from oneiric import Container, LayerContainer
+from oneiric.containers.selection import Selection
+from oneiric.core.errors import SelectionDenied, SelectionUnknown
+from oneiric.core.profiles import DEFAULT, SERVERLESS
+from oneiric.providers.catalog import Catalog, Category, Row
+
+PROTOCOL = "tests.containers.shapes:Clock"
+ROWS = (
+    Row("clock", "fixed", "tests.containers.shapes:FixedClock", priority=100),
+    Row("clock", "atomic", "tests.containers.shapes:FixedClock", background=True),
+)
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    """A catalog with one category of two adapters, one of which works in the background."""
+    return Catalog([Category("clock", PROTOCOL)], ROWS, third_party=False)
+
+
+def test_a_layer_chooses_by_name(catalog: Catalog) -> None:
+    """A text bound to a slot is the name of an adapter."""
+    container = Container("t", catalog=catalog, layers=[LayerContainer("env", {"clock": "atomic"})])
+
+    assert container.stack.winner(container.adapters.clock).chosen == "atomic"
+
+
+def test_a_choice_that_the_profile_denies_is_refused(catalog: Catalog) -> None:
+    """The deny list of a layer counts against every layer but `explicit`."""
+    layers = [LayerContainer("profile", {"clock": "fixed"}, deny={"clock": ["fixed"]})]
+    container = Container("t", catalog=catalog, layers=layers)
+
+    with pytest.raises(SelectionDenied):
+        container.stack.winner(container.adapters.clock)
+
+    container.override({"clock": "fixed"})
+    assert container.stack.winner(container.adapters.clock).layer == "explicit"
+
+
+def test_background_work_is_refused_where_there_is_none(catalog: Catalog) -> None:
+    """An adapter that needs processor time between calls cannot be chosen in a profile without background work."""
+    layers = [LayerContainer("env", {"clock": "atomic"})]
+
+    with pytest.raises(SelectionDenied, match="profile serverless"):
+        container = Container("t", catalog=catalog, profile="serverless", layers=layers)
+        container.stack.winner(container.adapters.clock)
+
+
+def test_an_adapter_of_another_category_is_named_as_such() -> None:
+    """The error says where an adapter of that name can be had."""
+    container = Container("t", layers=[LayerContainer("env", {"cache": "sqlite"})])
+
+    with pytest.raises(SelectionUnknown, match="category database has one of that name"):
+        container.stack.winner(container.adapters.cache)
+
+
+def test_layers_that_are_silent_are_kept_apart(catalog: Catalog) -> None:
+    """A layer that the profile's order leaves out does not speak, and is remembered for the explanation."""
+    quiet = dataclasses.replace(DEFAULT, name="quiet", order=("code", "explicit"))
+    layer = LayerContainer("env", {"clock": "atomic"}, settings={"clock.atomic.rate": 1})
+
+    selection = Selection(catalog, quiet, [layer])
+
+    assert selection.silent == [layer]
+    assert selection.speakers() == []
+
+
+def test_speakers_stand_in_the_order_of_the_profile(catalog: Catalog) -> None:
+    """Settings are decided in the profile's order, which moves `secrets` above `env` in serverless."""
+    layers = [LayerContainer(name, settings={"a.b": name}) for name in ("env", "secrets", "profile")]
+
+    default, serverless = Selection(catalog, DEFAULT, layers), Selection(catalog, SERVERLESS, layers)
+
+    assert [name for name, _ in default.speakers()] == ["profile", "secrets", "env"]
+    assert [name for name, _ in serverless.speakers()] == ["profile", "env", "secrets"]
