@@ -35,7 +35,9 @@ class Wiring(containers.DeclarativeContainer):
     """Who makes what."""
 
     settings = providers.Singleton(Settings)
-    cache = providers.Singleton(TTLCache, maxsize=settings.provided.cache_max_items, ttl=settings.provided.cache_ttl_s)
+    cache: providers.Singleton[TTLCache[str, object]] = providers.Singleton(
+        TTLCache, maxsize=settings.provided.cache_max_items, ttl=settings.provided.cache_ttl_s
+    )
     database = providers.Singleton(sqlite3.connect, settings.provided.database_path, check_same_thread=False)
 
 

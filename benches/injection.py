@@ -23,19 +23,18 @@ def by_hand(cache: Cache, database: Database, clock: Clock) -> Cache:
     return cache
 
 
-@inject
-def injected(
-    cache: Inject[Cache] = INJECTED, database: Inject[Database] = INJECTED, clock: Inject[Clock] = INJECTED
-) -> Cache:
-    """Stand for the function that is called, with three parameters injected."""
-    return cache
-
-
 def measure(effort: Effort) -> Iterator[Row]:
     """Yield the rows of a synchronous call: for the default application, and under `using`."""
     app = hermetic("three")
     for name, type_ in (("cached", Cache), ("stored", Database), ("timed", Clock)):
         app.slot(name, type_)
+
+    @inject  # in here, since a check of another row would report a function that finds nothing there
+    def injected(
+        cache: Inject[Cache] = INJECTED, database: Inject[Database] = INJECTED, clock: Inject[Clock] = INJECTED
+    ) -> Cache:
+        return cache
+
     cache, database, clock = Cache(), Database(), Clock()
     app.override({"cached": cache, "stored": database, "timed": clock})
 

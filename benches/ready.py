@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -11,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from http.client import HTTPConnection, HTTPException
 
 from benches.rows import Row
-from benches.timing import CannotMeasure, Contestant, Effort, interleave, shown
+from benches.timing import CannotMeasure, Contestant, Effort, environment, interleave, shown
 
-ROUNDS = 12
+ROUNDS = 20
 BUDGET = 1.25
 LIMIT_S = 30.0
-PAUSE_S = 0.002
+PAUSE_S = 0.005
 OURS = ["-m", "oneiric.cli", "orchestrate", "--app", "benches.wired:app", "--profile", "serverless"]
 THEIRS = ["-m", "benches.handwired"]
 
@@ -42,7 +41,7 @@ def start(command: Sequence[str]) -> Contestant:
 
     def run() -> float:
         port = free_port()
-        environ = {**os.environ, "PORT": str(port), "ONEIRIC_LOG_LEVEL": "WARNING"}
+        environ = environment(PORT=str(port), ONEIRIC_LOG_LEVEL="WARNING")
         began_s = time.perf_counter()
         server = subprocess.Popen(
             [sys.executable, *command], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

@@ -67,13 +67,17 @@ def calls(
     return run
 
 
-def process(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Contestant:
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a measured process: this one's, in which Python keeps what it compiled."""
+    return {**{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}, **more}
+
+
+def process(command: Sequence[str]) -> Contestant:
     """
     Return a contestant that runs a Python process to its end, and takes the processor seconds the process used.
 
     Args:
         command: What follows the interpreter on the command line.
-        environ: Its environment; that of this process by default.
 
     Raises:
         CannotMeasure: When it runs: it exits with another status than 0.
@@ -82,7 +86,7 @@ def process(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
     def run() -> float:
         child = subprocess.Popen(
             [sys.executable, *command],
-            env=environ,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

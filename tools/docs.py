@@ -8,24 +8,30 @@ The exit status is 1 if `--check` finds one.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
+from enum import EnumType
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from remedies import REMEDIES
+from typer.models import ArgumentInfo
 
+from oneiric import Application, Inputs
+from oneiric.cli.commands import program
+from oneiric.cli.options import before_command
 from oneiric.core import errors
 from oneiric.core.errors import AdapterError, OneiricError, Refused
 from oneiric.core.importing import load
 from oneiric.core.profiles import BUILT_IN, LAYERS, Profile
 from oneiric.providers.catalog import Catalog
+from oneiric.runtime.orchestrator import prepare
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -114,6 +120,8 @@ def adapters_page() -> Iterator[str]:
 
 def shown_type(annotation: Any) -> str:
     """Return a type as a person writes it."""
+    if get_origin(annotation) is Literal:
+        return " or ".join(code(choice) for choice in get_args(annotation))
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     return re.sub(r"\b(?:[a-z_]+\.)+([A-Za-z])", r"\1", text)
 
@@ -200,8 +208,8 @@ VARIABLES = (
 
 def sections() -> dict[str, type[BaseModel]]:
     """Return the settings model of every section of the framework, by name."""
-    application = Application("docs", inputs=Inputs(environ={}, folder=ROOT / "docs"))
-    declare_sections(application)
+    application = Application("docs")
+    prepare(application, Inputs(environ={}, folder=ROOT / "docs"))
     return {name: application.sections[name] for name in sorted(application.sections)}
 
 
@@ -256,23 +264,25 @@ def toggles() -> Iterator[tuple[str, str]]:
             yield name, " ".join(meaning.split()).rstrip(".")
 
 
-def option_rows(parameters: Iterable[Any]) -> Iterator[list[str]]:
-    """Yield one row for each option or argument of a command."""
-    for parameter in parameters:
-        if parameter.param_type_name == "argument":
-            yield [code(parameter.name.upper()), parameter.help or ""]
-        elif parameter.name != "help":
-            choices = getattr(parameter.type, "choices", None)
-            takes = "" if parameter.is_flag else f" {'|'.join(choices) if choices else parameter.metavar or 'TEXT'}"
-            yield [code(", ".join(parameter.opts) + takes), parameter.help or ""]
+def option_rows(command: Callable[..., Any], without: Iterable[str] = ()) -> Iterator[list[str]]:
+    """Yield one row for each option or argument of a command, read from its signature as Typer does."""
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        if name in without or get_origin(parameter.annotation) is not Annotated:
+            continue
+        kind, said = get_args(parameter.annotation)
+        if isinstance(said, ArgumentInfo):
+            yield [code(name.upper()), said.help or ""]
+            continue
+        # Inside Annotated, Typer keeps the first name of an option where a default would stand.
+        option = said.default if isinstance(said.default, str) else f"--{name.replace('_', '-')}"
+        choices = "|".join(kind) if isinstance(kind, EnumType) else ""
+        takes = "" if kind is bool else f" {choices or said.metavar}"
+        yield [code(option + takes), said.help or ""]
 
 
 def cli_page() -> Iterator[str]:
     """Every command."""
-    from oneiric.cli.commands import program
-
-    group: Any = typer.main.get_command(program)
-    shared = {parameter.name for parameter in group.params}
+    shared = list(inspect.signature(before_command).parameters)
     yield "# Command line"
     yield ""
     yield NOTE
@@ -284,13 +294,15 @@ def cli_page() -> Iterator[str]:
     yield "They stand before or after the name of the command; those after it win."
     yield "`adapters` and `version` take only `--json` and `--debug` after their name."
     yield ""
-    yield from table(["option", "meaning"], option_rows(group.params))
-    for name, command in group.commands.items():
-        own = list(option_rows(parameter for parameter in command.params if parameter.name not in shared))
+    yield from table(["option", "meaning"], option_rows(before_command))
+    for command in program.registered_commands:
+        work = command.callback
+        assert work is not None
+        own = list(option_rows(work, without=shared))
         yield ""
-        yield f"## {name}"
+        yield f"## {command.name or work.__name__}"
         yield ""
-        yield sentences(command.callback)
+        yield sentences(work)
         if own:
             yield ""
             yield from table(["option", "meaning"], own)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from oneiric.containers.explanation import Explanation
     from oneiric.containers.injection import inject
     from oneiric.containers.layers import LayerContainer
-    from oneiric.core.adapter import AdapterSettings, Health
+    from oneiric.core.adapter import AdapterSettings
     from oneiric.core.errors import OneiricError
     from oneiric.core.event import Event
+    from oneiric.core.health import Health
     from oneiric.core.markers import INJECTED, Inject, Named
     from oneiric.providers.engine import Provide
     from oneiric.runtime.application import Application
@@ -29,7 +30,7 @@ _HOMES = {
     "Container": "containers.container",
     "Event": "core.event",
     "Explanation": "containers.explanation",
-    "Health": "core.adapter",
+    "Health": "core.health",
     "INJECTED": "core.markers",
     "Inject": "core.markers",
     "Inputs": "runtime.configuration",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import pytest
 
-from oneiric import INJECTED, Application, Event, Inject, Inputs, LayerContainer, Named, inject
+from oneiric import INJECTED, Application, Event, Inputs, LayerContainer, Named, inject
 from oneiric.adapters.cache import Cache
 from oneiric.core.errors import OneiricError, UnknownSlot
 from tests.containers.shapes import Clock, FixedClock

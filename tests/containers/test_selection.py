@@ -47,9 +47,9 @@ def test_a_choice_that_the_profile_denies_is_refused(catalog: Catalog) -> None:
 def test_background_work_is_refused_where_there_is_none(catalog: Catalog) -> None:
     """An adapter that needs processor time between calls cannot be chosen in a profile without background work."""
     layers = [LayerContainer("env", {"clock": "atomic"})]
+    container = Container("t", catalog=catalog, profile="serverless", layers=layers)
 
     with pytest.raises(SelectionDenied, match="profile serverless"):
-        container = Container("t", catalog=catalog, profile="serverless", layers=layers)
         container.stack.winner(container.adapters.clock)
 
 
@@ -80,3 +80,16 @@ def test_speakers_stand_in_the_order_of_the_profile(catalog: Catalog) -> None:
 
     assert [name for name, _ in default.speakers()] == ["profile", "secrets", "env"]
     assert [name for name, _ in serverless.speakers()] == ["profile", "env", "secrets"]
+
+
+def test_among_equal_layers_the_later_applied_one_wins() -> None:
+    """What counts is when a layer was applied, not when it was made; bindings and settings agree on that."""
+    container = Container("t")
+    first = LayerContainer("env", {"cache": "memory"}, settings={"cache.memory.max_items": 1})
+    second = LayerContainer("env", {"cache": "memory"}, settings={"cache.memory.max_items": 2})
+
+    container.override(second)
+    container.override(first)
+
+    assert container.stack.winner(container.adapters.cache) is first.applied["cache"]
+    assert container.explain("cache.memory.max_items").winner.value == 1

@@ -150,9 +150,13 @@ def test_a_free_function_that_lacks_a_slot_is_a_warning() -> None:
     def free(clock: Annotated[Clock, Named("clock.nowhere")] = INJECTED) -> None:
         """Belongs to nobody."""
 
-    found = [warning for warning in Container("t").check() if "free" in warning.path[0]]
+    ours, theirs = Container("ours"), Container("theirs")
+    ours.task("nothing")(print_nothing)
 
-    assert [warning.code for warning in found] == ["unknown-slot"]
+    found = [warning.code for warning in ours.check() if "free" in warning.path[0]]
+
+    assert found == ["unknown-slot"]
+    assert theirs.check() == []
     assert free is not None
 
 
@@ -178,6 +182,10 @@ def test_a_long_chain_is_no_recursion() -> None:
         container.provide(f"n{number}")(link(number))
 
     assert codes(container) == []
+
+
+def print_nothing() -> None:
+    """Need nothing."""
 
 
 def link(number: int) -> object:

@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from examples.orders.app import app
-from examples.orders.tests.conftest import Shop
+from examples.orders.tests.shop import Shop
 from oneiric import Event, Inputs
+from oneiric.adapters.cache.memory import MemoryCache
 from oneiric.adapters.database.sqlite import SqliteDatabase
 from oneiric.adapters.messaging import NotificationMessage, Receipt
 from oneiric.core.errors import Unavailable
-
-
-class FullCounter:
-    """A cache that counts from 41 on, whatever the key."""
-
-    async def get(self, key: str) -> bytes | None:
-        """Have nothing."""
-        return None
-
-    async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Have nothing."""
-        return {}
-
-    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
-        """Forget it."""
-
-    async def add(self, key: str, value: bytes, *, ttl_s: float | None = None) -> bool:
-        """Forget it."""
-        return True
-
-    async def incr(self, key: str, by: int = 1, *, ttl_s: float | None = None) -> int:
-        """Count from 41 on."""
-        return 41 + by
-
-    async def delete(self, *keys: str) -> int:
-        """Have nothing."""
-        return 0
-
-    async def clear(self, prefix: str = "") -> int:
-        """Have nothing."""
-        return 0
 
 
 class DeadLine:
@@ -53,6 +22,14 @@ class DeadLine:
     async def send(self, message: NotificationMessage) -> Receipt:
         """Fail."""
         raise Unavailable("the line is dead", category="messaging", name="dead", operation="send")
+
+
+async def counted_to(count: int) -> MemoryCache:
+    """Return a cache that has seen so many orders of ada."""
+    cache = MemoryCache(MemoryCache.Settings())
+    await cache.open()
+    await cache.set("orders:customer:ada", str(count).encode())
+    return cache
 
 
 @pytest.mark.asyncio
@@ -134,9 +111,9 @@ async def test_the_message_counts_the_orders_of_a_customer_in_the_sessions_cache
     await shop.order("A-1001", customer="ada")
     await shop.order("A-1002", customer="bob")
     await shop.order("A-1003", customer="ada")
-    with app.adapters.cache.override(FullCounter()):
+    with app.adapters.cache.override(await counted_to(41)):
         await shop.order("A-1004", customer="ada")
-    with app.adapters.cache.sessions.override(FullCounter()):
+    with app.adapters.cache.sessions.override(await counted_to(41)):
         await shop.order("A-1005", customer="ada")
 
     assert shop.outbox.texts == [

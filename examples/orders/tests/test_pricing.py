@@ -7,7 +7,7 @@ import json
 import pytest
 
 from examples.orders.app import app
-from examples.orders.tests.conftest import Shop
+from examples.orders.tests.shop import Shop
 
 
 @pytest.mark.parametrize(

@@ -7,24 +7,24 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from oneiric.cli.failures import FAILED, blocks, refused
 from oneiric.cli.options import Options
 from oneiric.cli.reply import Reply, answer
 from oneiric.cli.tables import table
+from oneiric.containers.explanation import NOBODY
 from oneiric.containers.graph import as_dot, as_mermaid, as_text, clean
-from oneiric.core.errors import InvalidApplication, InvalidPort, OneiricError
-from oneiric.core.origins import FlagOrigin
+from oneiric.containers.index import Record
+from oneiric.core.errors import InvalidApplication, OneiricError
+from oneiric.core.origins import Origin
 from oneiric.providers.catalog import Catalog
-from oneiric.providers.slot import Slot
 from oneiric.runtime.application import Application
 from oneiric.runtime.configuration import Inputs
 
 DISTRIBUTION = "oneiric"
 RENDERERS = {"text": as_text, "json": lambda graph: graph.json(), "dot": as_dot, "mermaid": as_mermaid}
-MAX_PORT = 65535
 
 
 @contextmanager
@@ -52,37 +52,31 @@ def application(options: Options) -> Iterator[Application]:
         yield prepare(load_application(reference, options.app_dir), inputs)
 
 
-def orchestrate(options: Options, port: str | None, *, web: bool) -> Reply | int:
-    """Run the application until it is told to stop, and return the exit code."""
+def orchestrate(options: Options, port: str | None, *, web: bool) -> Reply:
+    """Run the application until it is told to stop, and answer with the exit code; what happens meanwhile is logged."""
     from oneiric.runtime.orchestrator import serve
 
-    number = None if port is None else _port(port)
     with application(options) as app:
-        pass
+        prepared = app
     try:
-        return serve(app, port=number, web=web)
+        code = serve(prepared, port, web=web)
     except InvalidApplication as error:
-        return refused(error, app)
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_PORT:
-        raise InvalidPort(text, origin=FlagOrigin("--port"))
-    return int(text)
+        return refused(error, prepared)
+    return Reply(answer("orchestrate", app=prepared.name, profile=prepared.profile.name, code=code), code=code)
 
 
 def explain(options: Options, name: str) -> Reply:
     """Answer with the explanation of a slot or a key; it fails where the start would."""
     with application(options) as app:
         found = app.explain(name)
-        return Reply(found.fields(), found.text(), code=FAILED if found.faults else 0)
+        return Reply(found.fields, found.text, code=FAILED if found.faults else 0)
 
 
 def graph(options: Options, form: str) -> Reply:
     """Answer with the graph in one of its renderings."""
     with application(options) as app:
         drawn = app.graph()
-        return Reply(drawn.fields(), RENDERERS[form](drawn))
+        return Reply(drawn.fields, partial(RENDERERS[form], drawn))
 
 
 def check(options: Options, *, strict: bool) -> Reply:
@@ -99,7 +93,7 @@ def check(options: Options, *, strict: bool) -> Reply:
         )
         text = f"{clean(app.name)}   profile {profile}   {_count(faults, 'fault')}, {_count(warnings, 'warning')}"
         notices = (*blocks(faults, app), *blocks(warnings, app, label="warning"))
-        return Reply(fields, text, notices, FAILED if faults else 0)
+        return Reply(fields, lambda: text, notices, FAILED if faults else 0)
 
 
 def _count(found: list[OneiricError], noun: str) -> str:
@@ -109,27 +103,37 @@ def _count(found: list[OneiricError], noun: str) -> str:
 def list_slots(options: Options) -> Reply:
     """Answer with every slot and who fills it."""
     with application(options) as app:
-        rows = [_row(app, slot) for _, slot in sorted(app.registry.slots.items())]
+        records = [app.index.records[slot] for _, slot in sorted(app.registry.slots.items())]
+        origins = [_origin(record) for record in records]
+        rows = [
+            {
+                "name": record.slot.name,
+                "winner": record.label,
+                "layer": record.layer,
+                "scope": record.slot.scope,
+                "origin": origin.fields() if origin else None,
+                "error": record.fault.code if record.fault else None,
+            }
+            for record, origin in zip(records, origins, strict=True)
+        ]
+        shown = [
+            (
+                record.slot.name,
+                record.label or f"{NOBODY} ({record.fault.code if record.fault else ''})",
+                record.layer or "",
+                str(origin or ""),
+            )
+            for record, origin in zip(records, origins, strict=True)
+        ]
         fields = answer("list", app=app.name, profile=app.profile.name, slots=rows)
-        shown = [(r["name"], r["winner"] or f"nobody ({r['error']})", r["layer"] or "", r["at"]) for r in rows]
-        return Reply(fields, table(("slot", "adapter", "layer", "origin"), shown))
+        return Reply(fields, partial(table, ("slot", "adapter", "layer", "origin"), shown))
 
 
-def _row(app: Application, slot: Slot) -> dict[str, Any]:
-    record = app.index.records[slot]
-    try:
-        origin = app.stack.winner(slot).origin
-    except OneiricError as error:
-        origin = error.origin
-    return {
-        "name": slot.name,
-        "winner": record.label,
-        "layer": record.layer,
-        "scope": slot.scope,
-        "origin": origin.fields() if origin else None,
-        "at": str(origin or ""),
-        "error": record.fault.code if record.fault else None,
-    }
+def _origin(record: Record) -> Origin | None:
+    """Return where somebody said who fills a slot, also where that cannot be."""
+    if record.winner is not None:
+        return record.winner.origin
+    return record.fault.origin if record.fault else None
 
 
 def adapters(options: Options) -> Reply:
@@ -139,7 +143,8 @@ def adapters(options: Options) -> Reply:
     else:
         with application(options) as app:
             catalog = app.catalog
-    rows = [
+    rows = catalog.all_rows()
+    fields = [
         {
             "category": row.category,
             "name": row.name,
@@ -150,22 +155,22 @@ def adapters(options: Options) -> Reply:
             "verified": row.verified,
             "path": row.path,
         }
-        for row in catalog.all_rows()
+        for row in rows
     ]
     shown = [
         (
-            row["category"],
-            row["name"],
-            str(row["priority"]),
-            row["extra"] or "",
-            "yes" if row["installed"] else "no",
-            ", ".join(row["capabilities"]),
-            row["verified"],
+            row.category,
+            row.name,
+            str(row.priority),
+            row.extra or "",
+            "yes" if row.installed else "no",
+            ", ".join(sorted(row.capabilities)),
+            row.verified,
         )
         for row in rows
     ]
     head = ("category", "name", "priority", "extra", "installed", "capabilities", "verified")
-    return Reply(answer("adapters", adapters=rows), table(head, shown))
+    return Reply(answer("adapters", adapters=fields), partial(table, head, shown))
 
 
 def version() -> Reply:
@@ -173,4 +178,4 @@ def version() -> Reply:
     from importlib.metadata import version as version_of
 
     own, python = version_of(DISTRIBUTION), ".".join(map(str, sys.version_info[:3]))
-    return Reply(answer("version", version=own, python=python), f"oneiric {own}   python {python}")
+    return Reply(answer("version", version=own, python=python), lambda: f"oneiric {own}   python {python}")

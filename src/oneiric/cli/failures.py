@@ -25,13 +25,13 @@ def failed(error: Exception) -> Reply:
     if not isinstance(error, OneiricError):
         error = OneiricError(f"{_names(error)} was raised", fixes=(DEBUG_FIX,))
     code = REFUSED if isinstance(error, Refused) else FAILED
-    return Reply(answer("error", **error.problem.fields()), "", (block(error.problem),), code)
+    return Reply(answer("error", **error.problem.fields()), notices=(block(error.problem),), code=code)
 
 
 def refused(error: InvalidApplication, application: Container | None = None) -> Reply:
     """Return the answer of a command that does not start because the application has faults: all of them."""
     fields = answer("error", **error.problem.fields(), faults=[fault.problem.fields() for fault in error.faults])
-    return Reply(fields, "", (block(error.problem), *blocks(error.faults, application)), REFUSED)
+    return Reply(fields, notices=(block(error.problem), *blocks(error.faults, application)), code=REFUSED)
 
 
 def blocks(

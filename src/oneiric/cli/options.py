@@ -40,10 +40,14 @@ class Options:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:  # values as Typer parsed them
         """Return the options among the parameters of a command."""
-        lists = {name: tuple(given.get(name) or ()) for name in ("select", "settings")}
         return cls(
-            **{name: given.get(name) for name in ("app", "app_dir", "profile", "config", "env_file")},
-            **lists,
+            app=given.get("app"),
+            app_dir=given.get("app_dir"),
+            profile=given.get("profile"),
+            config=given.get("config"),
+            env_file=given.get("env_file"),
+            select=tuple(given.get("select") or ()),
+            settings=tuple(given.get("settings") or ()),
         )
 
     def over(self, below: Options) -> Options:
@@ -82,6 +86,12 @@ def before_command(
     ctx.obj = Options.of(locals())
 
 
+@functools.cache
+def _shared() -> tuple[inspect.Parameter, ...]:
+    """Return the parameters of `before_command`: the context, then the options."""
+    return tuple(inspect.signature(before_command, eval_str=True).parameters.values())
+
+
 def accepting(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """
     Decorate a command that also takes options of `before_command`; without names, all of them.
@@ -90,7 +100,7 @@ def accepting(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
     """
 
     def decorate(work: Callable[..., Any]) -> Callable[..., Any]:
-        context, *shared = inspect.signature(before_command, eval_str=True).parameters.values()
+        context, *shared = _shared()
         own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
         taken = [option for option in shared if not names or option.name in names]
 
@@ -102,7 +112,7 @@ def accepting(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
         parameters = [context, *(p.replace(kind=p.KEYWORD_ONLY) for p in [*own, *taken])]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        del command.__wrapped__  # type: ignore[attr-defined]  # type hints are those of the long signature
+        del command.__wrapped__  # type hints are those of the long signature
         return command
 
     return decorate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -21,7 +22,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error becomes a block or an object, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _show(_outcome(given), as_json=wants_json(given))
+        return _run(given, as_json=wants_json(given))
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:  # who read our output went away: there is nobody to tell
@@ -32,13 +33,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def wants_json(given: Sequence[str]) -> bool:
     """Tell whether the answer is to be JSON; asked of the bare arguments, since an error in them is an answer too."""
     asked = {"--json", "--format=json"} & set(given)
-    return bool(asked) or ("--format", "json") in zip(given, given[1:], strict=False)
+    return bool(asked) or ("--format", "json") in pairwise(given)
 
 
-def _outcome(given: Sequence[str]) -> Any:
-    """Return what a command answered, or what became of its error."""
+def _run(given: Sequence[str], *, as_json: bool) -> int:
+    """Run a command and write its answer, or what became of its error."""
     try:
-        return program(list(given) or ["--help"], prog_name="oneiric", standalone_mode=False)
+        outcome = program(list(given) or ["--help"], prog_name="oneiric", standalone_mode=False)
+        return _show(outcome, as_json=as_json)
     except (BrokenPipeError, typer.Abort):
         raise
     except Exception as error:  # border: the program ends here; the error is written for a person or as JSON
@@ -46,12 +48,13 @@ def _outcome(given: Sequence[str]) -> Any:
             _trace(error)
         from oneiric.cli.failures import failed
 
-        return failed(_misused(error) or error)
+        return _show(failed(_misused(error) or error), as_json=as_json)
 
 
-def _misused(error: Exception) -> Exception | None:
+def _misused(error: Any) -> Exception | None:  # whatever was raised; Typer gives the class no public name
     """Return our error for a command line that Typer refused; None for any other error."""
-    if not isinstance(error, typer.BadParameter.__bases__[0]):  # the parent that Typer gives no name of its own
+    refusal: Any = typer.BadParameter.__bases__[0]
+    if not isinstance(error, refusal):
         return None
     from oneiric.core.errors import BadOption
 
@@ -72,10 +75,10 @@ def _show(outcome: Any, *, as_json: bool) -> int:  # what the command returned; 
     if not isinstance(outcome, Reply):
         return int(outcome or 0)
     if as_json:
-        write_json(outcome.fields)
+        write_json(outcome.fields())
         return outcome.code
-    if outcome.text:
-        write(outcome.text, sys.stdout)
+    if text := outcome.text():
+        write(text, sys.stdout)
     for notice in outcome.notices:
         write(notice, sys.stderr)
     return outcome.code

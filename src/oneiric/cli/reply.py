@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +12,21 @@ SCHEMA = 1
 @dataclass(frozen=True, slots=True)
 class Reply:
     """
-    The answer of one command.
+    The answer of one command. JSON and text are made on demand: only one of them is ever written.
 
     Attributes:
-        fields: The whole answer as one JSON object, for `--json`.
-        text: The same for a person, on standard output.
+        fields: Returns the whole answer as one JSON object, for `--json`.
+        text: Returns the same for a person, on standard output; nothing is written where it is empty.
         notices: Blocks for a person on standard error: faults and warnings.
         code: The exit code.
     """
 
-    fields: Mapping[str, Any]
-    text: str
+    fields: Callable[[], Mapping[str, Any]]
+    text: Callable[[], str] = str
     notices: Sequence[str] = ()
     code: int = 0
 
 
-def answer(kind: str, **fields: Any) -> dict[str, Any]:
-    """Return the JSON object of an answer, with its schema and kind in front."""
-    return {"schema": SCHEMA, "kind": kind, **fields}
+def answer(kind: str, **fields: Any) -> Callable[[], dict[str, Any]]:
+    """Return what makes the JSON object of an answer, with its schema and kind in front."""
+    return lambda: {"schema": SCHEMA, "kind": kind, **fields}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
+
+NAMES_SHOWN = 5  # of the applications that a message names
 
 
 class View(Protocol):
@@ -17,13 +19,11 @@ class View(Protocol):
     def name(self) -> str:
         """Its name, for messages."""
 
-    @property
-    def sites(self) -> Mapping[Any, tuple[Any, ...]]:
-        """The cells that call sites read in it, by the key of the site; those it was asked for before."""
-
 
 class Bound(Protocol):
     """A call site that remembers cells of the default application."""
+
+    store: Any  # keeps the cells that it shall read
 
     def forget(self) -> None:
         """Drop what it remembers: the next call looks again."""
@@ -31,7 +31,7 @@ class Bound(Protocol):
 
 class Switch:
     """
-    `contextual` counts the `using` blocks in force anywhere in the process.
+    `contextual` counts the `using` blocks that some context of the process remembers.
 
     Only while it is above zero does an injected call read the context variable.
     """
@@ -42,11 +42,31 @@ class Switch:
         self.contextual = 0
 
 
+class _Use:
+    """
+    One `using`: counted from its beginning until the last context that copied it is gone.
+
+    A task that was created inside outlives the block and still belongs to the application. When it goes decides only
+    how soon calls are fast again; which application a call belongs to is decided by the context alone.
+    """
+
+    __slots__ = ("view",)
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+        with _lock:
+            switch.contextual += 1
+
+    def __del__(self) -> None:
+        with _lock:
+            switch.contextual -= 1
+
+
 ViewT = TypeVar("ViewT", bound=View)
 
 switch = Switch()
 _lock = threading.RLock()
-_active: ContextVar[Any] = ContextVar("oneiric_active", default=None)
+_active: ContextVar[_Use | None] = ContextVar("oneiric_active", default=None)
 _sites: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
@@ -59,6 +79,7 @@ class _Default:
 
     def __init__(self) -> None:
         self.made = 0
+        self.names: list[str] = []
         self.only: Any = None
         self.started: list[Any] = []
         self.asked: Any = None
@@ -75,7 +96,10 @@ class _Default:
         """Say why there is no default."""
         if self.started:
             return f"{len(self.started)} started applications, none chosen ({', '.join(v.name for v in self.started)})"
-        return "no application" if self.made == 0 else f"{self.made} applications, none started and none chosen"
+        if self.made == 0:
+            return "no application"
+        more = ", ..." if self.made > len(self.names) else ""
+        return f"{self.made} applications, none started and none chosen ({', '.join(self.names)}{more})"
 
 
 _default = _Default()
@@ -88,25 +112,41 @@ def using(view: ViewT) -> Iterator[ViewT]:
 
     Threads started by hand do not see it; `asyncio.to_thread` does.
     """
-    with _lock:
-        switch.contextual += 1
-    token = _active.set(view)
+    token = _active.set(_Use(view))
     try:
         yield view
     finally:
         _active.reset(token)
-        with _lock:
-            switch.contextual -= 1
+
+
+@contextmanager
+def within(wiring: object) -> Iterator[None]:
+    """As `using`, for the time of a build; where calls belong there anyway, nothing has to change."""
+    view = active()
+    if view is wiring or getattr(view, "wiring", None) is wiring:
+        yield
+        return
+    with using(wiring):  # type: ignore[type-var]  # a wiring is a view; this module knows none of its type
+        yield
 
 
 def active() -> Any:
     """Return the application of this context, else the default, else None."""
-    return _active.get() or _default.current()
+    use = _active.get()
+    return _default.current() if use is None else use.view
 
 
 def default() -> Any:
     """Return the default application of the process, or None."""
     return _default.current()
+
+
+def remember(site: Bound, wiring: object, cells: tuple[Any, ...]) -> None:
+    """Let a call site keep its cells, if they are those of the default application."""
+    with _lock:  # so that a change of the default comes before, or after and makes the site forget
+        view = _default.current()
+        if view is not None and view.wiring is wiring:
+            site.store(cells)
 
 
 def searched() -> str:
@@ -118,6 +158,8 @@ def made(view: View) -> None:
     """Count an application that was constructed."""
     with _lock:
         _default.made += 1
+        if len(_default.names) < NAMES_SHOWN:
+            _default.names.append(view.name)
         _default.only = view if _default.made == 1 else None
         forget_all()
 

@@ -3,21 +3,25 @@ Building the object of a cell: once under threads and tasks, with what it needs,
 
 There is one description of a build, a coroutine. An asynchronous caller awaits it as a task of its own, which no
 waiter's cancellation can harm; a synchronous caller runs it to its end in place, as long as nothing has to wait.
+What an object needs is built before it, so that a long chain needs no deep stack.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
-from oneiric.containers.active import using
-from oneiric.containers.needs import Need
-from oneiric.core.errors import BuildFailed, DependencyCycle, NeedsAsyncOpen, OneiricError
+from oneiric.containers import active
+from oneiric.containers.closing import hold, running_loop
+from oneiric.containers.descent import below
+from oneiric.containers.fitting import check_fit
+from oneiric.containers.needs import Need, Way
+from oneiric.containers.waits import Waits
+from oneiric.core.errors import BuildFailed, NeedsAsyncOpen, OneiricError
 from oneiric.providers.adapter import Attempt, Closer, ObjectProvider, Opener
-from oneiric.providers.engine import Provider
+from oneiric.providers.engine import Object, Provider
 from oneiric.providers.slot import Binding, Cell, Slot
 
 
@@ -49,14 +53,17 @@ class Plan(Protocol):
     def needs_of(self, provider: Provider[Any]) -> Mapping[str, Need]:
         """Return what the object asks for, by parameter."""
 
+    def asks(self, slot: Slot) -> Mapping[str, Need]:
+        """Return what the slot's winner asks for, by parameter."""
+
     def find(self, need: Need) -> Slot | None:
         """Return the slot that a need means; None if it is optional and there is none."""
 
     def settings_of(self, slot: Slot, binding: Binding) -> Any:
         """Return the validated settings of an adapter; None where it has none."""
 
-    def keeper_of(self, slot: Slot, keeper: Keeper) -> Keeper:
-        """Return where the slot's object lives, seen from an object that lives in `keeper`."""
+    def keeper_of(self, slot: Slot) -> Keeper:
+        """Return where the slot's object lives, seen from this context."""
 
     def finished(self, cell: Cell, inputs: tuple[Cell, ...], built: Any) -> None:
         """Put a built object into its cell."""
@@ -65,66 +72,98 @@ class Plan(Protocol):
 class Builder:
     """Builds what the cells of one container stand for."""
 
+    _waits = Waits()  # of the whole process: a build may ask another application
+
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def get(self, cell: Cell, keeper: Keeper, path: tuple[str, ...] = ()) -> Any:
+    def get(self, cell: Cell, keeper: Keeper, way: Way | None = None) -> Any:
         """
         Return the object of a cell, from synchronous code.
+
+        Args:
+            cell: The cell.
+            keeper: Where its object lives.
+            way: Who asks, for messages.
 
         Raises:
             NeedsAsyncOpen: It has to be opened by an event loop, and this thread cannot wait for one.
             BuildFailed: Its constructor or factory raised; nothing is stored, and the next call tries again.
+            DependencyCycle: It needs itself.
         """
-        try:
+        if cell.is_built:
             return cell.live
-        except AttributeError:
-            loop = self._loop_to_ask(cell, path)
+        here = Way(way, f"slot {cell.slot.name}")
+        for slot, its_way in below(cell.slot, here, self._plan):
+            home = self._plan.keeper_of(slot)
+            self._get(home.cell_of(slot), home, its_way)
+        return self._get(cell, keeper, here)
+
+    def _get(self, cell: Cell, keeper: Keeper, here: Way) -> Any:
+        """Return the object of a cell whose needs are built."""
+        if cell.is_built:
+            return cell.live
+        loop = self._loop_to_ask(cell, here)
         if loop is not None:
-            return asyncio.run_coroutine_threadsafe(self.aget(cell, keeper, path), loop).result()
+            return asyncio.run_coroutine_threadsafe(self._aget(cell, keeper, here), loop).result()
         attempt, mine = self._claim(cell, None)
         if not mine:
-            return self._wait(cell, attempt, path)
+            return self._wait(cell, attempt, here)
         try:
-            built = self._run(self._make(cell, keeper, path, is_async=False), cell, path)
+            with self._waits.under(attempt, cell.slot.name):
+                built = self._run(self._make(cell, keeper, here, is_async=False), cell, here)
         except BaseException as error:
-            self._fail(cell, attempt, error)
+            self._fail(cell, attempt, error, here)
             raise
         self._succeed(cell, attempt, built)
         return built[0]
 
-    def _loop_to_ask(self, cell: Cell, path: tuple[str, ...]) -> asyncio.AbstractEventLoop | None:
+    def _loop_to_ask(self, cell: Cell, here: Way) -> asyncio.AbstractEventLoop | None:
         """Return the application's loop if only that one can build the object, and this thread has none; else None."""
-        if _running_loop() is not None:
+        if running_loop() is not None:
             return None
         provider = self._plan.provider_of(cell.slot, self._plan.decide(cell))
         if not isinstance(provider, ObjectProvider) or not provider.needs_loop:
             return None
         loop = self._plan.opener.loop if self._plan.opener is not None else None
         if loop is None or not loop.is_running():
-            raise NeedsAsyncOpen(cell.slot.name, path=path)
+            raise NeedsAsyncOpen(cell.slot.name, path=here.nodes())
         return loop
 
-    async def aget(self, cell: Cell, keeper: Keeper, path: tuple[str, ...] = ()) -> Any:
+    async def aget(self, cell: Cell, keeper: Keeper, way: Way | None = None) -> Any:
         """
         Return the object of a cell, from asynchronous code; it is opened if need be.
 
+        Args:
+            cell: The cell.
+            keeper: Where its object lives.
+            way: Who asks, for messages.
+
         Raises:
             BuildFailed: Its constructor or factory raised; nothing is stored, and the next call tries again.
+            DependencyCycle: It needs itself.
         """
-        try:
+        if cell.is_built:
             return cell.live
-        except AttributeError:
-            loop = asyncio.get_running_loop()
-            attempt, mine = self._claim(cell, loop)
-        if mine:
-            task = loop.create_task(self._fill(cell, keeper, attempt, path), name=f"oneiric build {cell.slot.name}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif attempt.loop is None and attempt.thread == threading.get_ident():
-            raise DependencyCycle([*path, cell.slot.name])
-        return await attempt.wait()
+        here = Way(way, f"slot {cell.slot.name}")
+        for slot, its_way in below(cell.slot, here, self._plan):
+            home = self._plan.keeper_of(slot)
+            await self._aget(home.cell_of(slot), home, its_way)
+        return await self._aget(cell, keeper, here)
+
+    async def _aget(self, cell: Cell, keeper: Keeper, here: Way) -> Any:
+        """Return the object of a cell whose needs are built."""
+        if cell.is_built:
+            return cell.live
+        loop = asyncio.get_running_loop()
+        attempt, mine = self._claim(cell, loop)
+        with self._waits.on(attempt):
+            if mine:
+                task = loop.create_task(self._fill(cell, keeper, attempt, here), name=f"oneiric build {cell.slot.name}")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            return await attempt.wait()
 
     async def abandon(self) -> None:
         """End the builds that are under way in this event loop: whoever waits for them gets the cancellation."""
@@ -136,37 +175,42 @@ class Builder:
 
     def _claim(self, cell: Cell, loop: asyncio.AbstractEventLoop | None) -> tuple[Attempt, bool]:
         """Return the build that is under way, or begin one; the flag tells who has to do the work."""
+        fresh = Attempt(loop)  # made here: the collector, which may run, could end a build of this very slot
         with cell.slot.lock:
             attempt = cell.attempt
             if attempt is not None:
                 return attempt, False
-            attempt = cell.attempt = Attempt(loop)
+            attempt = cell.attempt = fresh
             if cell.is_built:  # it was finished between the caller's look and the lock
                 cell.attempt = None
                 attempt.future.set_result(cell.live)
                 return attempt, False
             return attempt, True
 
-    def _wait(self, cell: Cell, attempt: Attempt, path: tuple[str, ...]) -> Any:
-        if not attempt.future.done():
-            if attempt.loop is None and attempt.thread == threading.get_ident():
-                raise DependencyCycle([*path, cell.slot.name])
-            if attempt.loop is not None and attempt.loop is _running_loop():
-                raise NeedsAsyncOpen(cell.slot.name, path=path, fixes=("it is being opened: make the caller async",))
-        return attempt.future.result()
+    def _wait(self, cell: Cell, attempt: Attempt, here: Way) -> Any:
+        with self._waits.on(attempt):
+            if attempt.loop is not None and attempt.loop is running_loop() and not attempt.future.done():
+                fixes = ("it is being opened: make the caller async",)
+                raise NeedsAsyncOpen(cell.slot.name, path=here.nodes(), fixes=fixes)
+            return attempt.future.result()
 
-    async def _fill(self, cell: Cell, keeper: Keeper, attempt: Attempt, path: tuple[str, ...]) -> None:
+    async def _fill(self, cell: Cell, keeper: Keeper, attempt: Attempt, here: Way) -> None:
         try:
-            built = await self._make(cell, keeper, path, is_async=True)
-        except BaseException as error:
-            self._fail(cell, attempt, error)
+            with self._waits.under(attempt, cell.slot.name):
+                built = await self._make(cell, keeper, here, is_async=True)
+        except BaseException as error:  # border: everybody who waits for this build gets it
+            self._fail(cell, attempt, error, here)
             if not isinstance(error, Exception):
                 raise
         else:
             self._succeed(cell, attempt, built)
 
-    def _fail(self, cell: Cell, attempt: Attempt, error: BaseException) -> None:
+    def _fail(self, cell: Cell, attempt: Attempt, error: BaseException, here: Way) -> None:
         """Nothing is stored: everybody who waits gets the same error, the next use tries again."""
+        if isinstance(error, OneiricError):
+            error.path = error.path if len(error.path) > 1 else here.nodes()
+        elif isinstance(error, Exception):
+            error.add_note(f"needed by  {' -> '.join(here.nodes())}")
         with cell.slot.lock:
             cell.attempt = None
         attempt.future.set_exception(error)
@@ -177,12 +221,9 @@ class Builder:
             cell.attempt = None
         attempt.future.set_result(built[0])
 
-    async def _make(
-        self, cell: Cell, keeper: Keeper, path: tuple[str, ...], *, is_async: bool
-    ) -> tuple[Any, tuple[Cell, ...]]:
+    async def _make(self, cell: Cell, keeper: Keeper, here: Way, *, is_async: bool) -> tuple[Any, tuple[Cell, ...]]:
         """Make and open the object; returns it with the cells it was built from."""
         slot, plan = cell.slot, self._plan
-        here = (*path, f"slot {slot.name}")
         binding = plan.decide(cell)
         provider = plan.provider_of(slot, binding)
         if not isinstance(provider, ObjectProvider):
@@ -194,7 +235,7 @@ class Builder:
             if found is None:
                 given[parameter] = None
                 continue
-            home = plan.keeper_of(found, keeper)
+            home = plan.keeper_of(found)
             source = home.cell_of(found)
             given[parameter] = await self.aget(source, home, here) if is_async else self.get(source, home, here)
             inputs.append(source)
@@ -204,14 +245,16 @@ class Builder:
         return built, tuple(inputs)
 
     async def _call(self, slot: Slot, provider: Provider[Any], is_async: bool) -> Any:
-        """Ask an engine provider that somebody bound; an awaitable is awaited, and never handed on."""
+        """Ask an engine provider that somebody bound; what is still to come is awaited, and never handed on."""
         value = provider()
-        if inspect.isawaitable(value):
+        if _is_to_come(value):
             if not is_async:
                 if inspect.iscoroutine(value):
                     value.close()
                 raise NeedsAsyncOpen(slot.name)
             value = await value
+        if not isinstance(provider, Object):
+            check_fit(slot, value)
         return value
 
     async def _construct(
@@ -221,32 +264,32 @@ class Builder:
         provider: ObjectProvider,
         arguments: tuple[Any, ...],
         given: dict[str, Any],
-        path: tuple[str, ...],
+        here: Way,
     ) -> Any:
         target = getattr(provider.target, "__injected__", provider.target)
         try:
-            with using(self._plan):
+            with active.within(self._plan):
                 if inspect.isasyncgenfunction(target):
                     agen = target(*arguments, **given)
                     built = await anext(agen)
-                    keeper.keep(cell, _async_end(agen))
+                    await hold(keeper, cell, _async_end(agen))
                 elif inspect.isgeneratorfunction(target):
                     gen = target(*arguments, **given)
                     built = next(gen)
-                    keeper.keep(cell, _end(gen))
+                    await hold(keeper, cell, _end(gen))
                 else:
                     built = target(*arguments, **given)
-                    if inspect.iscoroutine(built):
+                    if _is_to_come(built):
                         built = await built
         except (OneiricError, asyncio.CancelledError, GeneratorExit):
             raise
         except Exception as error:  # border: an application's own constructor; its error is named and chained
-            raise BuildFailed(cell.slot.name, str(provider), error, path=path) from error
+            raise BuildFailed(cell.slot.name, str(provider), error, path=here.nodes()) from error
         if provider.opens:
             await keeper.open(cell, built)
         return built
 
-    def _run(self, steps: Coroutine[Any, Any, Any], cell: Cell, path: tuple[str, ...]) -> Any:
+    def _run(self, steps: Coroutine[Any, Any, Any], cell: Cell, here: Way) -> Any:
         """Run a coroutine to its end without an event loop; one that has to wait is refused."""
         try:
             steps.send(None)
@@ -255,15 +298,15 @@ class Builder:
         steps.close()
         name = cell.slot.name
         raise NeedsAsyncOpen(
-            name, path=path, fixes=(f'open it at the start: app.slot("{name}", eager=True)', "make the caller async")
+            name,
+            path=here.nodes(),
+            fixes=(f'open it at the start: app.slot("{name}", eager=True)', "make the caller async"),
         )
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+def _is_to_come(value: object) -> bool:
+    """Tell whether a value is still to be awaited; an object of its own that can be awaited as well is a value."""
+    return inspect.iscoroutine(value) or asyncio.isfuture(value)
 
 
 def _end(gen: Any) -> Closer:
@@ -277,13 +320,18 @@ def _end(gen: Any) -> Closer:
                 gen.throw(error)
         except StopIteration:
             return
-        except BaseException as raised:
-            if raised is not error:
+        except BaseException as raised:  # border: the generator's own; only what was thrown in ends here
+            if not _is_same(raised, error):
                 raise
         else:
             raise RuntimeError("a provider's generator yields twice; it has one yield")
 
     return close
+
+
+def _is_same(raised: BaseException, error: BaseException | None) -> bool:
+    """Tell whether a generator lets through what was thrown in; a StopIteration arrives wrapped (PEP 479)."""
+    return raised is error or (isinstance(error, (StopIteration, StopAsyncIteration)) and raised.__cause__ is error)
 
 
 def _async_end(agen: Any) -> Closer:
@@ -297,8 +345,8 @@ def _async_end(agen: Any) -> Closer:
                 await agen.athrow(error)
         except StopAsyncIteration:
             return
-        except BaseException as raised:
-            if raised is not error:
+        except BaseException as raised:  # border: the generator's own; only what was thrown in ends here
+            if not _is_same(raised, error):
                 raise
         else:
             raise RuntimeError("a provider's generator yields twice; it has one yield")

@@ -15,6 +15,7 @@ from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer, Override
 from oneiric.containers.needs import read_needs
 from oneiric.containers.registry import CHILDREN, Registry
+from oneiric.containers.sections import Sections
 from oneiric.containers.selection import CODE_RANK, Selection
 from oneiric.containers.stack import Stack
 from oneiric.containers.validation import validate
@@ -89,7 +90,7 @@ class Container(DynamicContainer):
         self.stack.forgotten = self._forget
         self.sites = self.wiring.sites
         self.subscriptions: dict[str, list[Slot]] = {}
-        self.sections: dict[str, type] = {}
+        self.sections = Sections()
         self._index: Index | None = None
         for category in catalog.built_in.values():
             self.registry.declare_category(category.name, category.protocol)
@@ -116,7 +117,7 @@ class Container(DynamicContainer):
             child = self._make_child(name, self.registry.of_child(name))
             setattr(self, name, child)
             return child
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return super().__getattribute__(name)  # raises again what a property raised, or that there is no such attribute
 
     def _make_child(self, name: str, parts: Mapping[str, Slot]) -> ChildContainer:
         return ChildContainer(name, parts)
@@ -152,24 +153,25 @@ class Container(DynamicContainer):
             InvalidName: The name breaks the grammar.
             DuplicateName: The name is taken.
         """
-        with self.stack.lock:
+        stack = self.stack
+        with stack.lock:
             if isinstance(name, str) and type_ is not None:
                 slot = self.registry.declare(name, type_, at=caller(1))
                 self._placed(slot)
             else:
-                slot = self.stack.resolve(name)
+                slot = stack.resolve(name)
             if capabilities or any_of or eager:
                 slot.wants |= frozenset(capabilities)
                 slot.any_of |= frozenset(any_of)
                 slot.eager |= eager
-                self.stack.move([slot])
+                stack.move([slot])
             return slot
 
     def alias(self, name: str, target: str) -> None:
         """Give a slot a second name, which leads to the same object. Raises UnknownSlot if there is no such slot."""
         with self.stack.lock:
             self.registry.alias(name, target)
-            self.stack.placed()
+            self.stack.placed(self.registry.named(name), name)
 
     def provide(self, name: str, *, scope: str = "app", eager: bool = False) -> Callable[[F], F]:
         """
@@ -248,7 +250,7 @@ class Container(DynamicContainer):
     def _placed(self, slot: Slot) -> None:
         if child := self.__dict__.get(slot.child):
             child.place(slot.name, slot)
-        self.stack.placed()
+        self.stack.placed(slot)
 
     @property  # type: ignore[override]
     def overridden(self) -> tuple[LayerContainer, ...]:
@@ -276,12 +278,14 @@ class Container(DynamicContainer):
             layer = overriding
         else:
             layer = LayerContainer("explicit", overriding, origin=OverrideOrigin(caller(1)))
-        with self.stack.lock:
+        stack, slots = self.stack, self.registry.slots
+        with stack.lock:
             for key, said in layer.bindings.items():
-                slot = self.stack.resolve(key)
+                slot = slots.get(key) or stack.resolve(key)
                 if not isinstance(said.value, str):
                     check_fit(slot, said.value)
-            self.stack.put(layer)
+            layer.is_checked = True
+            stack.put(layer)
         return Override(self, layer, overriding)
 
     def drop(self, layer: LayerContainer) -> None:
@@ -360,6 +364,7 @@ class Container(DynamicContainer):
         """The records of the state in force, made once for each state."""
         with self.stack.lock:
             if self._index is None:
+                self.stack.is_read = True
                 self._index = Index(self.wiring)
             return self._index
 
@@ -407,9 +412,15 @@ class Container(DynamicContainer):
         others = (profile for name, profile in sorted(BUILT_IN.items()) if name != self.profile.name)
         return {other.name: Selection(self.catalog, other, self.layers_in(other)) for other in others}
 
-    def declare_section(self, name: str, model: type) -> None:
-        """Let a section of the configuration be validated and explained: `[settings.NAME]`, `ONEIRIC_NAME__…`."""
-        self.sections[name] = model
+    def declare_section(self, name: str, model: type | str) -> None:
+        """
+        Let a section of the configuration be validated and explained: `[settings.NAME]`, `ONEIRIC_NAME__…`.
+
+        Args:
+            name: The section.
+            model: Its pydantic model; given as `module:Class` it is imported when the section is first read.
+        """
+        self.sections.declare(name, model)
 
     def section(self, name: str) -> Any:
         """Return the validated values of a declared section. Raises InvalidValue with key and origin."""

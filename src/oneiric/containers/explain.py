@@ -13,10 +13,11 @@ from oneiric.containers.explanation import Candidate, Counterfactual, Explanatio
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.registry import Registry
+from oneiric.containers.sections import Sections
 from oneiric.containers.selection import Selection
 from oneiric.containers.wiring import Wiring
 from oneiric.core.config import Choice, Share, Status, Value, faults_of, validated
-from oneiric.core.errors import OneiricError, UnknownSlot
+from oneiric.core.errors import OneiricError, UnknownKey, UnknownSlot
 from oneiric.core.log import HIDDEN, fingerprint, redact
 from oneiric.core.origins import CodeOrigin
 from oneiric.providers.slot import Binding, Slot
@@ -27,7 +28,7 @@ class Explained(Protocol):
 
     wiring: Wiring
     registry: Registry
-    sections: dict[str, type]
+    sections: Sections
 
     @property
     def state(self) -> str:
@@ -49,22 +50,29 @@ class Explainer:
         self._stack = container.wiring.stack
 
     def explain(self, name: str) -> Explanation:
-        """Explain a slot or a key. Raises UnknownSlot if it is neither."""
+        """Explain a slot or a key. Raises UnknownSlot if it is neither, UnknownKey if only its slot is known."""
         slot = self._container.registry.get(name)
         if slot is not None:
             return self.slot(slot)
+        known: list[str] = []
+        for values in self._values_near(name):
+            for value in values:
+                if value.field.key == name:
+                    return self.value(value)
+            known += [value.field.key for value in values]
+        if known and name.count(".") >= min(key.count(".") for key in known):
+            raise UnknownKey(name, known=known)
+        raise UnknownSlot(name, known=[*self._container.registry.slots, *known])
+
+    def _values_near(self, name: str) -> Iterator[Sequence[Value]]:
+        """Yield the settings that a key may belong to: those of its slots, the longest name first, and its section."""
         for owner in sorted(self._container.registry.slots.values(), key=lambda s: len(s.name), reverse=True):
             if name.startswith(owner.name + "."):
-                for value in self._values(owner):
-                    if value.field.key == name:
-                        return self.value(value)
+                yield self._values(owner)
         section = name.partition(".")[0]
         if section in self._container.sections:
             model = self._container.sections[section]
-            for value in _typed(model, self._stack.selection.values(section, model)):
-                if value.field.key == name:
-                    return self.value(value)
-        raise UnknownSlot(name, known=self._container.registry.slots)
+            yield _typed(model, self._stack.selection.values(section, model))
 
     def slot(self, slot: Slot) -> Explanation:
         """Explain who fills a slot."""
@@ -73,13 +81,10 @@ class Explainer:
         choice = selection.choose(slot, voices)
         candidates = list(_candidates(slot, selection, voices, choice))
         winner = next((candidate for candidate in candidates if candidate.status == "winner"), None)
-        record = self._container.index.read(self._container.wiring, slot)
-        needs = tuple(
-            Input(edge.slot.name, *self._container.wiring.look(edge.slot)[:2])
-            for edge in record.edges
-            if edge.slot is not None
-        )
-        users = self._container.index.users(slot)
+        index = self._container.index
+        found = (index.records[edge.slot] for edge in index.read(self._container.wiring, slot).edges if edge.slot)
+        needs = tuple(Input(record.slot.name, record.label, record.layer) for record in found)
+        users = index.users(slot)
         return Explanation(
             kind="slot",
             name=slot.name,

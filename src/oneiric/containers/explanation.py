@@ -140,7 +140,7 @@ class Explanation:
             return None
         for item in self.counterfactuals:
             if "without" in item.condition:
-                return _outcome(self, item.outcome, NOBODY)
+                return _outcome(self, item.outcome, NOBODY, lower=True)
         return None
 
     @property
@@ -169,7 +169,7 @@ def _head(explained: Explanation) -> Iterator[str]:
     filled = NOBODY if explained.winner is None else _shown(explained.kind, explained.winner)
     title = f"{explained.kind} {explained.name} -> {filled}"
     place = "   ".join(part for part in (explained.at or "", _life(explained)) if part)
-    yield f"{title:<31} {place}"
+    yield f"{title:<29}   {place}"
     said = " < ".join(explained.order)
     yield f"order  {said:<64} (profile {explained.profile}{_difference(explained.order)})"
 
@@ -247,7 +247,8 @@ def _rest(explained: Explanation) -> Iterator[str]:
     width = max(map(len, conditions), default=0)
     for position, (condition, item) in enumerate(zip(conditions, explained.counterfactuals, strict=True)):
         head = "if        " if position == 0 else "          "
-        yield f"{head}{condition:<{width}} -> {_outcome(explained, item.outcome, 'start fails')}"
+        lower = "without" in item.condition
+        yield f"{head}{condition:<{width}} -> {_outcome(explained, item.outcome, 'start fails', lower=lower)}"
 
 
 def _condition(explained: Explanation, condition: Mapping[str, str]) -> str:
@@ -261,13 +262,14 @@ def _condition(explained: Explanation, condition: Mapping[str, str]) -> str:
     return f"unset {said.origin.name}" if isinstance(said.origin, EnvOrigin) else f"without {said.origin}"
 
 
-def _outcome(explained: Explanation, outcome: Mapping[str, Any], failed: str) -> str:
+def _outcome(explained: Explanation, outcome: Mapping[str, Any], failed: str, *, lower: bool) -> str:
+    """Return who would fill the slot; with the place where that is said, if it is a lower layer of the same profile."""
     if "error" in outcome:
         return f"{failed} ({outcome['error']})"
     layer, value = outcome["layer"], outcome["value"]
-    same = (c for c in explained.candidates if c.layer == layer and c.value == value)
-    origin = next((c.origin for c in same if c.origin is not None), None)
-    return f"{value} ({layer if layer == 'code' or origin is None else origin})"
+    said = next((c for c in explained.candidates if (c.layer, c.value, c.status) == (layer, value, "shadowed")), None)
+    place = said.origin if lower and said is not None else None
+    return f"{value} ({place or layer})"
 
 
 def _shown(kind: str, candidate: Candidate) -> str:

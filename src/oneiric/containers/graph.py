@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from oneiric.containers.index import Index, Record
 from oneiric.containers.registry import Registry
@@ -15,8 +15,7 @@ from oneiric.containers.wiring import Wiring
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):  # made for every slot, twice as fast as a frozen dataclass
     """
     A slot or a registered function.
 
@@ -121,12 +120,12 @@ def draw(container: Drawn) -> Graph:
 
 
 def _node(record: Record) -> Node:
-    slot = record.slot
-    below = slot.bindings[::-1] if record.layer == "code" else slot.bindings[-2::-1]
-    losers = tuple((binding.label, binding.layer) for binding in below if binding.layer not in {record.layer, "code"})
+    slot, layer = record.slot, record.layer
+    below = slot.bindings[::-1] if layer == "code" else slot.bindings[-2::-1]
+    losers = tuple([(other.label, other.layer) for other in below if other.layer != layer and other.layer != "code"])
     state = "ready" if slot.cell.is_built else "idle"
     problem = record.fault.code if record.fault else None
-    return Node(record.node, slot.kind, slot.name, record.label, record.layer, slot.scope, state, losers, problem)
+    return Node(record.node, slot.kind, slot.name, record.label, layer, slot.scope, state, losers, problem)
 
 
 def _arrows(index: Index, record: Record) -> Iterator[Arrow]:

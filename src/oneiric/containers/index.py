@@ -7,14 +7,14 @@ It builds no object and opens nothing. A cycle is found here, before any provide
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from oneiric.containers.needs import Need
 from oneiric.containers.scopes import DEPTH
 from oneiric.core.errors import DependencyCycle, OneiricError, ScopeLeak, SelectionMissingCapability
 from oneiric.core.origins import CodeOrigin
-from oneiric.providers.slot import Slot
+from oneiric.providers.slot import Binding, Slot
 
 
 @dataclass(slots=True)
@@ -33,17 +33,27 @@ class Record:
 
     Attributes:
         slot: The slot.
-        label: Who fills it: an adapter's name or a function.
-        layer: The layer that decided; None where nothing could be decided.
+        winner: The binding that fills it; None where nobody does.
         fault: Why nobody fills it.
         edges: What it needs.
     """
 
     slot: Slot
-    label: str | None = None
-    layer: str | None = None
+    winner: Binding | None = None
     fault: OneiricError | None = None
-    edges: list[Edge] = field(default_factory=list)
+    edges: Sequence[Edge] = ()
+
+    @property
+    def label(self) -> str | None:
+        """Who fills it: an adapter's name or a function; None where nobody does."""
+        return None if self.winner is None else self.winner.label
+
+    @property
+    def layer(self) -> str | None:
+        """The layer that decided; None where nothing could be decided."""
+        if self.winner is not None:
+            return self.winner.layer
+        return self.slot.bindings[-1].layer if self.slot.bindings else None
 
     @property
     def node(self) -> str:
@@ -58,8 +68,8 @@ class Source(Protocol):
     def every_slot(self) -> Sequence[Slot]:
         """Return every slot and registered function."""
 
-    def look(self, slot: Slot) -> tuple[str | None, str | None, OneiricError | None]:
-        """Return label, layer and fault of a slot's winner."""
+    def look(self, slot: Slot) -> tuple[Binding | None, OneiricError | None]:
+        """Return the binding that fills a slot, or the fault that keeps it from one."""
 
     def asks(self, slot: Slot) -> Mapping[str, Need]:
         """Return what the slot's winner needs, by parameter; its class is imported for that."""
@@ -92,13 +102,15 @@ class Index:
         self._users: dict[Slot, list[tuple[Record, Need]]] | None = None
 
     def _read(self, source: Source, record: Record) -> None:
+        edges: list[Edge] = []
         for need in source.asks(record.slot).values():
             slot, fault = source.match(need)
             fits = slot is not None and fault is None and self.records[slot].fault is None
             if slot is not None and fits and (missing := source.lacks(slot, need)):
                 label = self.records[slot].label or "?"
                 fault = SelectionMissingCapability(slot.name, label, missing, others=(), origin=CodeOrigin(need.at))
-            record.edges.append(Edge(need, slot, fault))
+            edges.append(Edge(need, slot, fault))
+        record.edges = edges
 
     def read(self, source: Source, slot: Slot) -> Record:
         """Return the record of a slot with its needs, also of one that nothing reaches."""
@@ -144,8 +156,8 @@ class Index:
     def _cycles(self) -> Iterator[OneiricError]:
         """Search in depth, without recursion: a chain may be longer than the interpreter's stack."""
         done: set[Slot] = set()
-        for start in self.used:
-            if start in done:
+        for start in self.records:  # in the order of declaration, so that every process tells the same cycle
+            if start in done or start not in self.used:
                 continue
             way: list[Slot] = [start]
             on_way = {start}

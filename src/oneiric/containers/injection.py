@@ -12,11 +12,11 @@ import inspect
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from typing import Any, Protocol, TypeVar
 
 from oneiric.containers import active
-from oneiric.containers.needs import Need, Unknown, evaluate, read_need
+from oneiric.containers.needs import Need, Unknown, evaluate, read_need, site_name
 from oneiric.core.errors import NoActiveApplication
 from oneiric.core.markers import INJECTED
 
@@ -24,7 +24,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Entry(Protocol):
-    """The slow path of one call: builds what is missing, and ends the scope it had to open."""
+    """
+    The slow path of one call: builds what is missing, and ends the scope it had to open.
+
+    A generator is given to `steps` or `asteps` as the function that makes it.
+    """
 
     def __enter__(self) -> tuple[Any, ...]: ...
 
@@ -33,6 +37,12 @@ class Entry(Protocol):
     async def __aenter__(self) -> tuple[Any, ...]: ...
 
     async def __aexit__(self, *exc: Any) -> None: ...
+
+    def steps(self, make: Callable[..., Any]) -> Generator[Any, Any, Any]:
+        """Run the generator that `make` makes from the values."""
+
+    def asteps(self, make: Callable[..., Any]) -> AsyncGenerator[Any, Any]:
+        """Run the asynchronous generator that `make` makes from the values."""
 
 
 class _Unbuilt:
@@ -54,24 +64,24 @@ class Site:
 
     def __init__(self, function: Callable[..., Any], needs: Mapping[str, Need], around: Mapping[str, Any]) -> None:
         self.function = function
-        self.name = f"{function.__module__}:{function.__qualname__}"
+        self.name = site_name(function)
         self.is_registered = False
         self.key = weakref.ref(self)
         self.unbound: tuple[Any, ...] = (_Unbuilt(),) * len(needs)
         self.store: Callable[[tuple[Any, ...]], None] = lambda cells: None
         self._needs = dict(needs)
-        self._around: Mapping[str, Any] = around if any(need.missing for need in needs.values()) else {}
+        self._around: Mapping[str, Any] = around if any(need.is_unclear for need in needs.values()) else {}
         self._lock = threading.Lock()
 
     @property
     def needs(self) -> Mapping[str, Need]:
         """What it asks for, by parameter; a type that was defined after the function is found now."""
-        if any(need.missing for need in self._needs.values()):
+        if any(need.is_unclear for need in self._needs.values()):
             with self._lock:
                 signature = inspect.signature(self.function)
                 for name, need in self._needs.items():
                     again = read_need(need.site, self.function, signature.parameters[name], self._around)
-                    if need.missing and again is not None:
+                    if need.is_unclear and again is not None:
                         self._needs[name] = again
         return self._needs
 
@@ -81,21 +91,25 @@ class Site:
 
     def pick(self) -> tuple[Any, ...]:
         """Return the cells of the active application."""
-        view = self._view()
-        cells: tuple[Any, ...] = view.sites.get(self.key) or view.bind(self)
-        return cells
-
-    def enter(self, given: tuple[Any, ...]) -> Entry:
-        """Return the slow path for one call; `given` holds what the caller passed, INJECTED where it passed nothing."""
-        entry: Entry = self._view().enter(self, given)
-        return entry
-
-    def _view(self) -> Any:
         view = active.active()
         if view is None:
-            need = next(iter(self.needs.values()))
+            return self.unbound  # a call that was given everything needs no application
+        found = view.sites.get(self.key)
+        return found or view.bind(self)  # type: ignore[no-any-return]  # a view is of any type
+
+    def enter(self, given: tuple[Any, ...]) -> Entry:
+        """
+        Return the slow path for one call; `given` holds what the caller passed, INJECTED where it passed nothing.
+
+        Raises:
+            NoActiveApplication: Nothing tells which application the call belongs to.
+        """
+        view = active.active()
+        if view is None:
+            need = next(need for need, value in zip(self.needs.values(), given, strict=True) if value is INJECTED)
             raise NoActiveApplication(need.at, f"slot {need.wanted}", searched=active.searched())
-        return view
+        entry: Entry = view.enter(self, given)
+        return entry
 
 
 def inject(function: F) -> F:
@@ -110,6 +124,8 @@ def inject(function: F) -> F:
     """
     around = sys._getframe(1).f_locals
     if inspect.isclass(function):
+        if not inspect.isfunction(function.__init__):
+            raise TypeError(f"nothing to inject in {site_name(function)}: it has no __init__ of its own")
         setattr(function, "__init__", _wrap(function.__init__, around))  # noqa: B010  # a class of any kind
         return function
     if isinstance(function, (classmethod, staticmethod)):
@@ -119,14 +135,16 @@ def inject(function: F) -> F:
 
 def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[..., Any]:
     signature = inspect.signature(function)
-    site_name = f"{function.__module__}:{function.__qualname__}"
+    name_of_site = site_name(function)
     needs: dict[str, Need] = {}
     for name, parameter in signature.parameters.items():
-        need = read_need(site_name, function, parameter, around)
+        need = read_need(name_of_site, function, parameter, around)
         if need is not None:
             needs[name] = need
     if not needs:
-        raise TypeError(f"nothing to inject in {site_name}: mark a parameter, such as cache: Inject[Cache] = INJECTED")
+        raise TypeError(
+            f"nothing to inject in {name_of_site}: mark a parameter, such as cache: Inject[Cache] = INJECTED"
+        )
     site = Site(function, needs, around)
     call: Any = _compile(function, signature, site)
     _describe(call, function, signature, needs, around)
@@ -137,27 +155,51 @@ def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[.
     return wrapped
 
 
-_KINDS = {
-    "function": ("def", "with", "return _f({args})"),
-    "coroutine": ("async def", "async with", "return await _f({args})"),
-    "generator": ("def", "with", "return (yield from _f({args}))"),
-    "asyncgen": ("async def", "async with", "{relay}"),
-}
-_RELAY = """_g = _f({args})
+# In generated code every name of ours begins with `_0`, which no person gives to a parameter.
+_MAKE = """
+def make(_0f, _0M, _0d, _0switch, _0pick, _0enter, _0st):
+    {define} call({head}):
         try:
-            _i = await _g.__anext__()
+            {cells} = _0pick() if _0switch.contextual else _0st
+            {reads}
+        except AttributeError:
+            _0g = None
+        else:
+            {fast}
+        {slow}
+    def store(cells):
+        nonlocal _0st
+        _0st = cells
+    return call, store"""
+_GENERATOR = """if _0g is None:
+            _0g = _0enter({given}).steps(lambda {values}: _0f({args}))
+        return (yield from _0g)"""
+_ASYNC_GENERATOR = """if _0g is None:
+            _0g = _0enter({given}).asteps(lambda {values}: _0f({args}))
+        try:
+            _0i = await _0g.__anext__()
             while True:
                 try:
-                    _s = yield _i
+                    _0s = yield _0i
                 except GeneratorExit:
-                    await _g.aclose()
+                    await _0g.aclose()
                     raise
-                except BaseException as _e:
-                    _i = await _g.athrow(_e)
+                except BaseException as _0e:
+                    _0i = await _0g.athrow(_0e)
                 else:
-                    _i = await _g.asend(_s)
+                    _0i = await _0g.asend(_0s)
         except StopAsyncIteration:
             return"""
+_KINDS = {  # how it is defined, what it does when all is built, and what it does else
+    "function": ("def", "return _0f({args})", "with _0enter({given}) as ({values}): return _0f({args})"),
+    "coroutine": (
+        "async def",
+        "return await _0f({args})",
+        "async with _0enter({given}) as ({values}): return await _0f({args})",
+    ),
+    "generator": ("def", "_0g = _0f({args})", _GENERATOR),
+    "asyncgen": ("async def", "_0g = _0f({args})", _ASYNC_GENERATOR),
+}
 
 
 def kind_of(function: Callable[..., Any]) -> str:
@@ -173,28 +215,18 @@ def _compile(function: Callable[..., Any], signature: inspect.Signature, site: S
     """Generate the wrapper; its globals are the function's own."""
     kind = kind_of(function)
     names = list(site.needs)
-    define, within, body = _KINDS[kind]
+    define, fast, slow = _KINDS[kind]
     head, arguments = _parameters(site, signature, names)
-    cells = "".join(f"_c{n}, " for n in range(len(names)))
-    values = "".join(f"_v{n}, " for n in range(len(names)))
-    reads = "; ".join(f"_v{n} = _c{n}.live if {name} is _M else {name}" for n, name in enumerate(names))
-    run = body.format(args=arguments, relay=_RELAY.format(args=arguments)).replace("\n", "\n    ")
-    source = f"""
-def make(_f, _M, _d, _switch, _pick, _enter, _st):
-    {define} call({head}):
-        try:
-            {cells} = _pick() if _switch.contextual else _st
-            {reads}
-        except AttributeError:
-            pass
-        else:
-            {run}
-        {within} _enter(({", ".join(names)},)) as ({values}):
-            {run}
-    def store(cells):
-        nonlocal _st
-        _st = cells
-    return call, store"""
+    values = "".join(f"_0v{n}, " for n in range(len(names)))
+    given = f"({', '.join(names)},)"
+    source = _MAKE.format(
+        define=define,
+        head=head,
+        cells="".join(f"_0c{n}, " for n in range(len(names))),
+        reads="; ".join(f"_0v{n} = _0c{n}.live if {name} is _0M else {name}" for n, name in enumerate(names)),
+        fast=fast.format(args=arguments),
+        slow=slow.format(args=arguments, values=values, given=given),
+    )
     defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty}
     space: dict[str, Any] = {}
     exec(source, function.__globals__, space)  # the parameter list is only known here
@@ -221,16 +253,16 @@ def _parameters(site: Site, signature: inspect.Signature, names: list[str]) -> t
             raise TypeError(f"{site.name}({name}) has no default and follows an injected parameter; put it first")
         injected_before |= plain and injected
         if injected:
-            default = "=_M"
+            default = "=_0M"
         elif parameter.default is not parameter.empty:
-            default = f"=_d[{name!r}]"
+            default = f"=_0d[{name!r}]"
         else:
             default = ""
         head.append(f"{star}{name}{default}")
         following = parameters[position + 1].kind if position + 1 < len(parameters) else None
         if kind is parameter.POSITIONAL_ONLY and following is not parameter.POSITIONAL_ONLY:
             head.append("/")
-        given = f"_v{names.index(name)}" if injected else name
+        given = f"_0v{names.index(name)}" if injected else name
         args.append(f"{name}={given}" if kind is parameter.KEYWORD_ONLY else f"{star}{given}")
     return ", ".join(head), ", ".join(args)
 
@@ -238,7 +270,8 @@ def _parameters(site: Site, signature: inspect.Signature, names: list[str]) -> t
 def _describe(
     call: Any, function: Any, signature: inspect.Signature, needs: Mapping[str, Need], around: Mapping[str, Any]
 ) -> None:
-    """Give the wrapper the function's name and doc, and a signature that hides what is injected."""
+    """Give the wrapper the function's name, doc and attributes, and a signature that hides what is injected."""
+    vars(call).update((name, value) for name, value in vars(function).items() if name != "__wrapped__")
     for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(call, attribute, getattr(function, attribute))
 

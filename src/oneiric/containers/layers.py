@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -16,7 +15,6 @@ from oneiric.providers.slot import Binding, own_provider
 
 F = TypeVar("F", bound=Callable[..., Any])
 Bindings = Mapping[Any, object]
-_order = itertools.count()
 
 
 class LayerContainer(DynamicContainer):
@@ -55,7 +53,7 @@ class LayerContainer(DynamicContainer):
             slot: dict.fromkeys(names, where) for slot, names in (deny or {}).items()
         }
         self.ignored: dict[str, Said] = {}
-        self.order = next(_order)
+        self.is_checked = False  # whether all it binds was found to fit, so that a check need not look again
         self.applied: dict[Any, Binding] = {}
 
     @classmethod

@@ -6,13 +6,18 @@ import builtins
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from oneiric.core.errors import AnnotationUnresolved
 from oneiric.core.markers import INJECT, INJECTED, Named
 from oneiric.providers.engine import ProvideMarker, Provider
+
+_NOTHING: Mapping[str, Any] = types.MappingProxyType({})
+# A scoped object is built for every request, and reading a signature takes longer than making most objects.
+_known: weakref.WeakKeyDictionary[Any, Mapping[str, Need]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,11 @@ class Need:
         return f"{self.site}({self.parameter})"
 
     @property
+    def is_unclear(self) -> bool:
+        """Whether its type decides, and could not be evaluated yet."""
+        return self.named is None and self.missing is not None
+
+    @property
     def wanted(self) -> str:
         """The slot or the type asked for, for people."""
         if self.named is not None:
@@ -55,8 +65,25 @@ class Need:
         Raises:
             AnnotationUnresolved: It names no slot, and its type exists only under TYPE_CHECKING.
         """
-        if self.named is None and self.missing is not None:
+        if self.is_unclear and self.missing is not None:
             raise AnnotationUnresolved(self.missing, self.parameter, path=(self.at,))
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a build came about: `handlers:checkout(price) -> slot pricing -> slot cache`, as a chain from its end."""
+
+    above: Way | None
+    node: str
+
+    def nodes(self) -> tuple[str, ...]:
+        """Return all of it, from the root down."""
+        found: list[str] = []
+        here: Way | None = self
+        while here is not None:
+            found.append(here.node)
+            here = here.above
+        return tuple(reversed(found))
 
 
 class Unknown:
@@ -98,6 +125,7 @@ class _Names(dict[str, Any]):
 
     def __init__(self, fn: Any, around: Mapping[str, Any]) -> None:
         super().__init__()
+        fn = inspect.unwrap(fn)  # another decorator's wrapper shows the signature of the function it wraps
         code, closure = getattr(fn, "__code__", None), getattr(fn, "__closure__", None)
         for name, cell in zip(code.co_freevars if code else (), closure or (), strict=False):
             try:
@@ -113,7 +141,7 @@ class _Names(dict[str, Any]):
         return Unknown(name)
 
 
-def evaluate(fn: Any, annotation: Any, around: Mapping[str, Any] = types.MappingProxyType({})) -> Any:
+def evaluate(fn: Any, annotation: Any, around: Mapping[str, Any] = _NOTHING) -> Any:
     """Evaluate one annotation by itself, so that a name that is missing spoils only its own parameter."""
     if not isinstance(annotation, str):
         return annotation
@@ -123,27 +151,40 @@ def evaluate(fn: Any, annotation: Any, around: Mapping[str, Any] = types.Mapping
         return annotation
 
 
-def read_needs(fn: Callable[..., Any], around: Mapping[str, Any] = types.MappingProxyType({})) -> dict[str, Need]:
+def site_name(fn: Any) -> str:
+    """Return how a function is called in messages: `module:qualname`; a constructor goes by the name of its class."""
+    return f"{fn.__module__}:{fn.__qualname__.removesuffix('.__init__')}"
+
+
+def read_needs(fn: Any) -> Mapping[str, Need]:
     """
-    Return what a function, or the constructor of a class, asks for, by parameter.
+    Return what a function, or the constructor of a class, asks for, by parameter; what is no function asks for nothing.
 
     Raises:
         TypeError: A parameter defaults to INJECTED and its annotation says neither a type nor a slot.
     """
-    raw = getattr(fn, "__injected__", fn)
-    code = raw.__init__ if inspect.isclass(raw) else raw
-    code = getattr(code, "__injected__", code)
-    site = f"{raw.__module__}:{raw.__qualname__}"
-    needs: dict[str, Need] = {}
+    code: Any = fn.__init__ if inspect.isclass(fn) else fn
+    injected = getattr(code, "__site__", None)
+    if injected is not None:
+        return dict(injected.needs)
+    if not inspect.isfunction(code) and not inspect.ismethod(code):
+        return {}
+    known = _known.get(fn)
+    if known is None:
+        known = _read(fn, code)
+        if not any(need.is_unclear for need in known.values()):
+            _known[fn] = known
+    return known
+
+
+def _read(fn: Any, code: Any) -> dict[str, Need]:
+    site = site_name(fn)
     try:
         parameters = inspect.signature(code).parameters
     except (TypeError, ValueError):
-        return needs
-    for name, parameter in parameters.items():
-        need = read_need(site, code, parameter, around)
-        if need is not None:
-            needs[name] = need
-    return needs
+        return {}
+    needs = {name: read_need(site, code, parameter, _NOTHING) for name, parameter in parameters.items()}
+    return {name: need for name, need in needs.items() if need is not None}
 
 
 def read_need(site: str, fn: Any, parameter: inspect.Parameter, around: Mapping[str, Any]) -> Need | None:
@@ -153,6 +194,8 @@ def read_need(site: str, fn: Any, parameter: inspect.Parameter, around: Mapping[
     Raises:
         TypeError: It defaults to INJECTED and its annotation says neither a type nor a slot.
     """
+    if getattr(type(parameter.default), "__IS_MARKER__", False) and not _is_plain(parameter.default):
+        raise TypeError(f"{site}({parameter.name}): of the engine's markers, only Provide[...] is understood")
     if isinstance(parameter.default, ProvideMarker):
         return Need(site, parameter.name, Named(_provided(parameter.default)), None)
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -171,6 +214,8 @@ def read_need(site: str, fn: Any, parameter: inspect.Parameter, around: Mapping[
             )
         return None
     type_, named, optional = asked
+    if isinstance(type_, typing.ForwardRef):
+        type_ = evaluate(fn, type_.__forward_arg__, around)
     missing = type_.name if isinstance(type_, Unknown) else None
     return Need(site, parameter.name, named, type_, optional, missing)
 
@@ -192,6 +237,11 @@ def _asked(annotation: Any) -> tuple[Any, Named | None, bool] | None:
         if isinstance(mark, ProvideMarker):
             return type_, Named(_provided(mark)), optional
     return (type_, None, optional) if INJECT in marks else None
+
+
+def _is_plain(marker: Any) -> bool:
+    """Tell whether a marker of the engine is `Provide[...]` without a modifier."""
+    return isinstance(marker, ProvideMarker) and marker.modifier is None
 
 
 def _provided(marker: Any) -> str:

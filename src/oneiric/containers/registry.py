@@ -47,7 +47,7 @@ class Registry:
             self._categories[protocol] = name
             self._add(Slot(self._owner, name, kind="adapter", child="adapters", type_name=protocol, category=name))
 
-    def declare(self, name: str, type_: Any, *, at: str, **options: Any) -> Slot:
+    def declare(self, name: str, type_: Any, *, at: str) -> Slot:
         """
         Declare a slot that adapters or objects can fill.
 
@@ -66,7 +66,6 @@ class Registry:
             type_=type_,
             category=self._categories.get(type_name),
             at=at,
-            **options,
         )
         return self._add(slot)
 
@@ -81,7 +80,7 @@ class Registry:
         raw = getattr(target, "__injected__", target)
         at = CodeOrigin(f"{raw.__module__}:{raw.__qualname__}").at
         self._free(name, at)
-        type_ = made_type(raw)
+        type_ = made_type(target)
         slot = Slot(
             self._owner,
             name,
@@ -134,13 +133,12 @@ class Registry:
 
     def get(self, name: str) -> Slot | None:
         """Return a slot by its name, or None."""
-        slot = self.slots.get(name)
-        if slot is None:
-            child, _, rest = name.partition(".")
-            slot = self.slots.get(rest) if child in CHILDREN else None
-        if slot is None and name in self.aliases:
-            slot = self.slots.get(self.aliases[name])
-        return slot
+        slot = self.slots.get(self.aliases.get(name, name))
+        if slot is not None:
+            return slot
+        child, _, rest = name.partition(".")
+        slot = self.slots.get(self.aliases.get(rest, rest))
+        return slot if slot is not None and slot.child == child else None
 
     def typed(self, type_: Any) -> list[str]:
         """Return the names of the slots declared with exactly this type; the category's own comes first."""
@@ -187,22 +185,27 @@ class Registry:
     def _free(self, name: str, at: str) -> None:
         if not _NAME.fullmatch(name):
             raise InvalidName(name, "it breaks the grammar of slot names")
-        there = self.slots.get(name) or self.parts["services"].get(name)
-        if there is not None or name in self.aliases:
+        if name in self.slots or name in self.parts["services"] or name in self.aliases:
+            there = self.slots.get(name) or self.parts["services"].get(name)
             first = there.at if there is not None else f"the alias of {self.aliases[name]}"
             raise DuplicateName("slot", name, first=first or "the catalog", origin=CodeOrigin(at))
 
     def _add(self, slot: Slot) -> Slot:
-        parent, _, segment = slot.name.rpartition(".")
-        for part in slot.name.split(".")[1:]:
-            if hasattr(Slot, part):
-                raise InvalidName(slot.name, f'a slot itself answers to "{part}"')
-        if parent and (above := self.slots.get(parent)) is not None:
-            attach(above, segment, slot)
+        if "." in slot.name:
+            self._hang(slot)
         self.slots[slot.name] = slot
         if slot.type_name is not None:
             self._by_type.setdefault(slot.type_name, []).append(slot.name)
         return slot
+
+    def _hang(self, slot: Slot) -> None:
+        """Make a named slot reachable below the slot of its first segments, if that one is declared."""
+        parent, _, segment = slot.name.rpartition(".")
+        for part in slot.name.split(".")[1:]:
+            if hasattr(Slot, part):
+                raise InvalidName(slot.name, f'a slot itself answers to "{part}"')
+        if (above := self.slots.get(parent)) is not None:
+            attach(above, segment, slot)
 
 
 def type_key(type_: Any) -> str:
@@ -214,7 +217,8 @@ def made_type(target: Any) -> Any:
     """Return the type of what a function makes, from its return annotation; a class makes itself; None if unknown."""
     if inspect.isclass(target):
         return target
-    found = evaluate(target, inspect.signature(target).return_annotation)
+    raw = getattr(target, "__injected__", target)
+    found = evaluate(raw, inspect.signature(target).return_annotation)
     origin = get_origin(found)
     if origin is not None and getattr(origin, "__name__", "") in _ITERATORS:
         found = get_args(found)[0]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from oneiric.core.errors import NeedsAsyncOpen, ScopeClosed
+from oneiric.containers.closing import Held, close_now, hold, report, run_closers, running_loop
+from oneiric.containers.needs import Need, Way
+from oneiric.core.errors import ScopeClosed
 from oneiric.core.markers import INJECTED
 from oneiric.providers.adapter import Closer
 from oneiric.providers.slot import Cell, Slot
 
-Kind = Literal["app", "request", "task"]
 DEPTH = {"app": 0, "request": 1, "task": 2}
 _current: ContextVar[Scope | None] = ContextVar("oneiric_scope", default=None)
 
@@ -27,9 +30,10 @@ class Scope:
     def __init__(self, kind: str, container: object) -> None:
         self.kind = kind
         self.container = container
+        self.outer = _current.get()
         self.is_closed = False
         self._cells: dict[Slot, Cell] = {}
-        self._closers: list[tuple[Cell, Closer]] = []
+        self._closers: list[Held] = []
         self._lock = threading.Lock()
 
     def cell_of(self, slot: Slot) -> Cell:
@@ -48,18 +52,26 @@ class Scope:
             return cell
 
     def keep(self, cell: Cell, closer: Closer) -> None:
-        """Remember how to close what was built."""
+        """
+        Remember how to close what was built.
+
+        Raises:
+            ScopeClosed: The scope ended while it was built, so the caller has to close it.
+        """
         with self._lock:
-            self._closers.append((cell, closer))
+            if self.is_closed:
+                raise ScopeClosed(cell.slot.name, self.kind)
+            self._closers.append(Held(cell, closer, running_loop()))
 
     async def open(self, cell: Cell, built: Any) -> None:
-        """Open an object of this scope, and remember to close it."""
+        """Open an object of this scope, and remember to close it. Raises ScopeClosed as `keep`; then it is closed."""
         await built.open()
 
         async def close(error: BaseException | None) -> None:
-            await built.close()
+            if hasattr(built, "close"):
+                await built.close()
 
-        self.keep(cell, close)
+        await hold(self, cell, close)
 
     async def aclose(self, error: BaseException | None = None) -> None:
         """
@@ -68,97 +80,119 @@ class Scope:
         Raises:
             ExceptionGroup: Closers failed while there was no exception of the body.
         """
-        self.is_closed = True
-        failures = await asyncio.shield(asyncio.ensure_future(self._run_closers(error)))
-        _report(failures, error)
+        closers = self._end()
+        if not closers:
+            return
+        closing = asyncio.ensure_future(run_closers(closers, error))
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError as asked:  # goes on below, when everything is closed
+                cancelled = asked
+        report(closing.result(), error or cancelled)
+        if cancelled is not None:
+            raise cancelled
 
     def close(self, error: BaseException | None = None) -> None:
-        """Close everything from synchronous code; as `aclose`."""
-        self.is_closed = True
-        _report(_drive(self._run_closers(error)), error)
-
-    async def _run_closers(self, error: BaseException | None) -> list[Exception]:
+        """Close everything from synchronous code; as `aclose`. What belongs to an event loop is closed there."""
         failures: list[Exception] = []
-        while self._closers:
-            _, closer = self._closers.pop()
+        for held in self._end():
             try:
-                await closer(error)
+                close_now(held, error)
             except Exception as failure:  # border: closing goes on; all failures are reported together
                 failures.append(failure)
-        return failures
+        report(failures, error)
 
-
-def _report(failures: list[Exception], error: BaseException | None) -> None:
-    if not failures:
-        return
-    if isinstance(error, Exception):
-        raise ExceptionGroup("closing a scope failed after its body did", [error, *failures])
-    if error is None:
-        raise ExceptionGroup("closing a scope failed", failures)
-
-
-def _drive(steps: Any) -> list[Exception]:
-    """Run closers from synchronous code; what was built there had nothing to wait for."""
-    try:
-        steps.send(None)
-    except StopIteration as done:
-        failures: list[Exception] = done.value
-        return failures
-    steps.close()
-    raise NeedsAsyncOpen("?", fixes=("end this scope from asynchronous code",))
+    def _end(self) -> list[Held]:
+        with self._lock:
+            self.is_closed = True
+            closers, self._closers = self._closers[::-1], []
+        return closers
 
 
 def current(container: object) -> Scope | None:
-    """Return the open scope of a container in this context, or None."""
+    """Return the innermost open scope of a container in this context, or None."""
     scope = _current.get()
-    return scope if scope is not None and scope.container is container else None
+    while scope is not None and scope.container is not container:
+        scope = scope.outer  # a call for another application opened its own inside
+    return scope
 
 
 def required(container: object, slot: Slot) -> Scope:
-    """Return the open scope of a container, for a slot that lives in one. Raises ScopeClosed if none is open."""
-    scope = current(container)
-    if scope is None:
+    """
+    Return the scope of this context that a slot's object lives in.
+
+    A task inside a request uses the objects of the request; outside of one it is its own request.
+
+    Raises:
+        ScopeClosed: None is open.
+    """
+    innermost = scope = current(container)
+    if innermost is None:
         raise ScopeClosed(slot.name, slot.scope, was_open=False)
-    return scope
+    while scope is not None and not (scope.container is container and scope.kind == slot.scope):
+        scope = scope.outer
+    return scope or innermost
+
+
+@contextmanager
+def within(scope: Scope | None) -> Iterator[None]:
+    """Let a scope be the current one in this context, inside the block; None changes nothing."""
+    if scope is None:
+        yield
+        return
+    token = _current.set(scope)
+    try:
+        yield
+    finally:
+        _restore(token)
+
+
+def _restore(token: Token[Scope | None]) -> None:
+    try:
+        _current.reset(token)
+    except ValueError:
+        return  # left in another context than entered, as fixtures are: there is nothing to restore there
 
 
 class Scoped:
     """A scope as a `with` or `async with` block: `async with app.scope("request"): ...`."""
 
     def __init__(self, kind: str, container: object) -> None:
-        self._scope = Scope(kind, container)
+        self.scope = Scope(kind, container)
         self._token: Token[Scope | None] | None = None
 
     def __enter__(self) -> Scope:
-        self._token = _current.set(self._scope)
-        return self._scope
+        self._token = _current.set(self.scope)
+        return self.scope
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._leave()
-        self._scope.close(error)
+        self.scope.close(error)
 
     async def __aenter__(self) -> Scope:
         return self.__enter__()
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._leave()
-        await self._scope.aclose(error)
+        await self.scope.aclose(error)
 
     def _leave(self) -> None:
         if self._token is not None:
-            _current.reset(self._token)
+            _restore(self._token)
 
 
 class Home(Protocol):
     """What the slow path of a call asks of its container."""
 
-    def slots_of(self, site: Any) -> list[Slot | None]:
-        """Return the slots a site needs, None where an optional one is absent."""
+    def find(self, need: Need) -> Slot | None:
+        """Return the slot that a need means; None if it is optional and cannot be met."""
 
-    def build(self, slot: Slot) -> Any:
-        """Return the object of a slot, from synchronous code."""
+    def build(self, slot: Slot, way: Way | None = None) -> Any:
+        """Return the object of a slot, from synchronous code; `way` tells who asks."""
 
-    async def abuild(self, slot: Slot) -> Any:
+    async def abuild(self, slot: Slot, way: Way | None = None) -> Any:
         """Return the object of a slot, from asynchronous code."""
 
 
@@ -167,54 +201,113 @@ class SiteEntry:
     The slow path of one injected call.
 
     It builds what is not there yet. If a parameter lives in a scope and none is open, this call is the outermost one:
-    it opens a scope, and closes it at its end.
+    it opens a scope, and closes it at its end. The scope of a generator is in force only while the generator runs, not
+    while it waits at a yield: what its caller does meanwhile is no part of it.
     """
 
-    __slots__ = ("_given", "_home", "_scoped", "_site")
+    __slots__ = ("_given", "_home", "_scoped", "_wanted")
 
     def __init__(self, home: Home, site: Any, given: tuple[Any, ...]) -> None:
         self._home = home
-        self._site = site
         self._given = given
-        self._scoped: Scoped | None = None
+        needs = zip(site.needs.values(), given, strict=True)
+        self._wanted = [(n, need, home.find(need)) for n, (need, value) in enumerate(needs) if value is INJECTED]
+        is_scoped = any(slot is not None and slot.scope != "app" for _, _, slot in self._wanted)
+        self._scoped = Scoped("request", home) if is_scoped and current(home) is None else None
 
-    def _wanted(self) -> list[tuple[int, Slot | None]]:
-        slots = self._home.slots_of(self._site)
-        wanted = [(n, slots[n]) for n, value in enumerate(self._given) if value is INJECTED]
-        if any(slot is not None and slot.scope != "app" for _, slot in wanted) and current(self._home) is None:
-            self._scoped = Scoped("request", self._home)
-        return wanted
-
-    def __enter__(self) -> tuple[Any, ...]:
+    def _build(self) -> list[Any]:
         values = list(self._given)
-        wanted = self._wanted()
-        if self._scoped is not None:
-            self._scoped.__enter__()
+        for position, need, slot in self._wanted:
+            values[position] = None if slot is None else self._home.build(slot, Way(None, need.at))
+        return values
+
+    async def _abuild(self) -> list[Any]:
+        values = list(self._given)
+        for position, need, slot in self._wanted:
+            values[position] = None if slot is None else await self._home.abuild(slot, Way(None, need.at))
+        return values
+
+    def __enter__(self) -> list[Any]:
+        if self._scoped is None:
+            return self._build()
+        self._scoped.__enter__()
         try:
-            for position, slot in wanted:
-                values[position] = None if slot is None else self._home.build(slot)
+            return self._build()
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
-        return tuple(values)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._scoped is not None:
             self._scoped.__exit__(kind, error, trace)
 
-    async def __aenter__(self) -> tuple[Any, ...]:
-        values = list(self._given)
-        wanted = self._wanted()
-        if self._scoped is not None:
-            self._scoped.__enter__()
+    async def __aenter__(self) -> list[Any]:
+        if self._scoped is None:
+            return await self._abuild()
+        self._scoped.__enter__()
         try:
-            for position, slot in wanted:
-                values[position] = None if slot is None else await self._home.abuild(slot)
+            return await self._abuild()
         except BaseException as error:
             await self.__aexit__(type(error), error, None)
             raise
-        return tuple(values)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._scoped is not None:
             await self._scoped.__aexit__(kind, error, trace)
+
+    def steps(self, make: Callable[..., Any]) -> Generator[Any, Any, Any]:
+        """Run the generator that `make` makes from the values; it gets what is sent or thrown in here."""
+        if self._scoped is None:
+            return (yield from make(*self._build()))
+        scope = self._scoped.scope
+        try:
+            with within(scope):
+                inner = make(*self._build())
+                item = next(inner)
+            while True:
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    with within(scope):
+                        inner.close()
+                    raise
+                except BaseException as thrown:  # border: the caller's; it is thrown on into the generator
+                    with within(scope):
+                        item = inner.throw(thrown)
+                else:
+                    with within(scope):
+                        item = inner.send(sent)
+        except StopIteration as done:
+            scope.close()
+            return done.value
+        except BaseException as error:
+            scope.close(error)
+            raise
+
+    async def asteps(self, make: Callable[..., Any]) -> AsyncGenerator[Any, Any]:
+        """Run the asynchronous generator that `make` makes from the values; as `steps`."""
+        scope = None if self._scoped is None else self._scoped.scope
+        try:
+            with within(scope):
+                inner = make(*await self._abuild())
+                item = await anext(inner)
+            while True:
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    with within(scope):
+                        await inner.aclose()
+                    raise
+                except BaseException as thrown:  # border: the caller's; it is thrown on into the generator
+                    with within(scope):
+                        item = await inner.athrow(thrown)
+                else:
+                    with within(scope):
+                        item = await inner.asend(sent)
+        except StopAsyncIteration:
+            if scope is not None:
+                await scope.aclose()
+        except BaseException as error:
+            if scope is not None:
+                await scope.aclose(error)
+            raise

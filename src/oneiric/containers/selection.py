@@ -22,16 +22,14 @@ class Selection:
     Args:
         catalog: Which adapters there are.
         profile: Which layers speak, and in which order.
-        layers: All layers that are applied, also those that are silent in this profile.
+        layers: All layers in the order of their application, also those that are silent in this profile.
     """
 
     def __init__(self, catalog: Catalog, profile: Profile, layers: Iterable[LayerContainer]) -> None:
         self.catalog = catalog
         self.profile = profile
         ranked = [(layer.rank(profile), layer) for layer in layers]
-        self.layers = sorted(
-            ((rank, layer) for rank, layer in ranked if rank is not None), key=lambda item: (item[0], item[1].order)
-        )
+        self.layers = sorted(((rank, layer) for rank, layer in ranked if rank is not None), key=lambda item: item[0])
         self.silent = [layer for rank, layer in ranked if rank is None]
         self._offers: dict[str, dict[str, Offer]] = {}
         self._values: dict[str, list[Value]] = {}

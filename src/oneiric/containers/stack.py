@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oneiric.containers import cells
@@ -27,7 +27,9 @@ class Stack:
         layers: What is applied, lowest first; a layer that is silent in this profile is kept at the bottom.
         lock: Held while the stack changes, and while a call site reads several cells.
         dependants: The slots whose built object was made from other slots.
-        forgotten: Called after every change, so that what was derived from the old state is dropped.
+        is_read: Something was derived from the state since it last changed. Slots are declared by thousands, and each
+            would drop what nobody made.
+        forgotten: Called after every change of what was read, so that what was derived from the old state is dropped.
         discard: Called with built cells that no state leads back to.
     """
 
@@ -38,6 +40,7 @@ class Stack:
         self.layers: tuple[LayerContainer, ...] = ()
         self.lock = threading.RLock()
         self.dependants: set[Slot] = set()
+        self.is_read = False
         self.forgotten: Callable[[], None] = lambda: None
         self.discard: Callable[[Sequence[Cell]], None] = lambda cells: None
         self._ranked: dict[tuple[str, str], Binding] = {}
@@ -47,6 +50,7 @@ class Stack:
     def selection(self) -> Selection:
         """What the layers say now, in the profile in force."""
         if self._selection is None:
+            self.is_read = True
             self._selection = Selection(self.catalog, self.profile, self.layers)
         return self._selection
 
@@ -80,46 +84,59 @@ class Stack:
                 self.drop(layer)
             for layer in layers:
                 self.put(layer)
+            self.forget()
 
     def layer_of(self, binding: Binding) -> LayerContainer | None:
         """Return the applied layer that a binding belongs to."""
         return next((layer for layer in self.layers if binding in layer.applied.values()), None)
 
-    def bind(self, layer: LayerContainer) -> list[Slot]:
-        """Bind what a layer says to the slots that have none of it yet; a name without a slot waits for its slot."""
+    def bind(self, layer: LayerContainer, keys: Iterable[Any] | None = None) -> list[Slot]:
+        """
+        Bind what a layer says to the slots that have none of it yet; a name without a slot waits for its slot.
+
+        Args:
+            layer: The layer.
+            keys: What to bind, of all that the layer says; everything by default.
+        """
         rank = layer.rank(self.profile)
         if rank is None:
             return []
         bound: list[Slot] = []
-        for key, said in layer.bindings.items():
-            slot = self.lookup(key)
+        slots = self.registry.slots
+        for key in layer.bindings if keys is None else keys:
+            slot = slots.get(key) or self.lookup(key)
             if slot is None or key in layer.applied:
                 continue
-            binding = layer.applied[key] = layer.binding(said, rank)
-            slot.bindings = _insert(slot.bindings, binding)
+            binding = layer.applied[key] = layer.binding(layer.bindings[key], rank)
+            slot.bindings = _insert(slot.bindings, binding) if slot.bindings else (binding,)
             bound.append(slot)
         return bound
 
-    def placed(self) -> None:
-        """Note that a slot was declared: layers applied before may speak about it."""
-        with self.lock:
-            for layer in self.layers:
-                if len(layer.applied) < len(layer.bindings):
-                    self.bind(layer)
-            self.forget()
+    def placed(self, slot: Slot, *aliases: str) -> None:
+        """
+        Note that a slot was declared, or got a further name: layers applied before may speak about it.
+
+        The caller holds the lock, since it declares in the same breath.
+        """
+        for layer in self.layers:
+            if len(layer.applied) < len(layer.bindings):
+                keys = (slot.name, f"{slot.child}.{slot.name}", slot.type, *aliases)
+                self.bind(layer, [key for key in keys if key in layer.bindings])
+        self.forget()
 
     def move(self, slots: Sequence[Slot]) -> None:
         """Make a change visible: all call sites look again, and what nobody can read any more is discarded."""
         self.forget()
-        unique = list(dict.fromkeys(slots))
-        gone = [cell for cell in cells.move(unique, self.dependants, self.state) if cell.is_built]
+        gone = [cell for cell in cells.move(slots, self.dependants, self.state) if cell.is_built]
         if gone:
             self.discard(gone)
 
     def forget(self) -> None:
         """Drop what was derived from an older state."""
-        self._selection = None
-        self.forgotten()
+        if self.is_read:
+            self.is_read = False
+            self._selection = None
+            self.forgotten()
 
     def winner(self, slot: Slot) -> Binding:
         """
@@ -159,10 +176,10 @@ class Stack:
 
     def lookup(self, key: Any) -> Slot | None:
         """Return the slot of a slot, a name or a type; None if there is none, or several fit."""
+        if isinstance(key, str):
+            return self.registry.slots.get(key) or self.registry.get(key)
         if isinstance(key, Slot):
             return key
-        if isinstance(key, str):
-            return self.registry.get(key)
         names = self.registry.typed(key)
         own = [name for name in names if self.registry.slots[name].category == name]
         return self.registry.slots[(own or names)[0]] if len(names) == 1 or own else None
@@ -174,11 +191,11 @@ class Stack:
         Raises:
             UnknownSlot: There is none; categories of other distributions were looked at as well.
         """
+        if (slot := self.lookup(key)) is not None:
+            return slot
+        for category in self.catalog.categories().values():
+            self.registry.declare_category(category.name, category.protocol)
         slot = self.lookup(key)
-        if slot is None:
-            for category in self.catalog.categories().values():
-                self.registry.declare_category(category.name, category.protocol)
-            slot = self.lookup(key)
         if slot is None:
             raise UnknownSlot(
                 key if isinstance(key, str) else getattr(key, "__name__", str(key)), known=self.registry.slots
@@ -203,7 +220,7 @@ class Stack:
 
 def _insert(bindings: tuple[Binding, ...], binding: Binding) -> tuple[Binding, ...]:
     """Return the bindings with one more, by rank; among equals the later stands above the earlier."""
-    if not bindings or bindings[-1].rank <= binding.rank:
+    if bindings[-1].rank <= binding.rank:
         return (*bindings, binding)
     position = next(n for n, other in enumerate(bindings) if other.rank > binding.rank)
     return (*bindings[:position], binding, *bindings[position:])

@@ -9,6 +9,7 @@ from oneiric.containers import active
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.index import Index
 from oneiric.containers.registry import Registry
+from oneiric.containers.sections import Sections
 from oneiric.containers.wiring import Wiring
 from oneiric.core.config import faults_of
 from oneiric.core.errors import OneiricError, UnknownKey, UnknownSlot
@@ -24,7 +25,7 @@ class Checked(Protocol):
     wiring: Wiring
     registry: Registry
 
-    sections: dict[str, type]
+    sections: Sections
 
     @property
     def index(self) -> Index:
@@ -49,7 +50,7 @@ def _layer_faults(container: Checked) -> Iterator[OneiricError]:
     for layer in stack.layers:
         if layer.rank(stack.profile) is None:
             continue
-        for key, said in layer.bindings.items():
+        for key, said in () if layer.is_checked else layer.bindings.items():
             slot = stack.lookup(key)
             if slot is None:
                 name = key if isinstance(key, str) else getattr(key, "__name__", str(key))
@@ -130,12 +131,22 @@ def _is_read(key: str, known: set[str]) -> bool:
 
 
 def _free_sites(container: Checked) -> Iterator[OneiricError]:
-    """Injected functions that are not registered, and ask for a slot that this application lacks."""
+    """
+    Injected functions that are not registered, and ask for a slot that this application lacks.
+
+    A process may hold several applications: only functions of the packages that this one was declared in count.
+    """
+    packages = {_package(slot.at) for slot in container.registry.every() if slot.at}
     for site in active.sites():
-        if site.is_registered:
+        if site.is_registered or _package(site.name) not in packages:
             continue
         for need in site.needs.values():
             _, fault = container.wiring.match(need)
             if fault is not None:
                 fault.path = (need.at,)
                 yield fault
+
+
+def _package(place: str) -> str:
+    """Return the top-level package of `module:line` or `module:qualname`."""
+    return place.partition(":")[0].partition(".")[0]

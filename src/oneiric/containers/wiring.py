@@ -9,10 +9,10 @@ from typing import Any
 from oneiric.containers import active, scopes
 from oneiric.containers.building import Builder, Keeper
 from oneiric.containers.fitting import check_fit
-from oneiric.containers.needs import Need, read_needs
+from oneiric.containers.needs import Need, Way, read_needs
 from oneiric.containers.stack import Stack
 from oneiric.core.config import Value, validated
-from oneiric.core.errors import NeedsAsyncOpen, OneiricError
+from oneiric.core.errors import NeedsAsyncOpen, NoCandidate, OneiricError
 from oneiric.providers.adapter import AdapterProvider, Closer, ObjectProvider, Opener
 from oneiric.providers.engine import Provider
 from oneiric.providers.slot import Binding, Cell, Slot, own_provider
@@ -61,8 +61,13 @@ class Wiring:
     def find(self, need: Need) -> Slot | None:
         """Return the slot that a need means; None if it is optional and cannot be met. Raises as `Registry.find`."""
         slot = self.stack.registry.find(need)
-        if slot is not None and need.optional and not slot.bindings and self.stack.state(slot)[0] is None:
-            return None
+        if slot is not None and need.optional:
+            try:
+                self.stack.winner(slot)
+            except NoCandidate:
+                return None
+            except OneiricError:
+                return slot  # somebody chose what cannot be: the build says so
         return slot
 
     def values_of(self, slot: Slot, binding: Binding) -> tuple[Any, list[Value]] | None:
@@ -79,11 +84,11 @@ class Wiring:
         found = self.values_of(slot, binding)
         return None if found is None else validated(*found)
 
-    def keeper_of(self, slot: Slot, keeper: Keeper) -> Keeper:
+    def keeper_of(self, slot: Slot) -> Keeper:
         """Return where a slot's object lives: the application, or the scope that is open."""
         if slot.scope == "app":
             return self
-        return keeper if keeper is not self else scopes.required(self, slot)
+        return scopes.required(self, slot)
 
     def cell_of(self, slot: Slot) -> Cell:
         """Return the cell that holds the object of an app-scoped slot."""
@@ -114,20 +119,26 @@ class Wiring:
             if any(source.slot.scope == "app" and source.slot.cell is not source for source in inputs):
                 slot.stash = (*slot.stash, cell)
                 slot.cell = Cell(slot)
+                self.stack.forget()
 
-    def build(self, slot: Slot) -> Any:
-        """Return the object of a slot from synchronous code, building it if it is not there."""
-        if slot.scope == "app":
-            return self._builder.get(slot.cell, self)
-        scope = scopes.required(self, slot)
-        return self._builder.get(scope.cell_of(slot), scope)
+    def build(self, slot: Slot, way: Way | None = None) -> Any:
+        """Return the object of a slot from synchronous code, building it if it is not there; `way` tells who asks."""
+        home, cell = self._place(slot, way)
+        return self._builder.get(cell, home, way)
 
-    async def abuild(self, slot: Slot) -> Any:
+    async def abuild(self, slot: Slot, way: Way | None = None) -> Any:
         """Return the object of a slot from asynchronous code, building and opening it if it is not there."""
-        if slot.scope == "app":
-            return await self._builder.aget(slot.cell, self)
-        scope = scopes.required(self, slot)
-        return await self._builder.aget(scope.cell_of(slot), scope)
+        home, cell = self._place(slot, way)
+        return await self._builder.aget(cell, home, way)
+
+    def _place(self, slot: Slot, way: Way | None) -> tuple[Keeper, Cell]:
+        """Return where a slot's object lives, and its cell there."""
+        try:
+            home = self.keeper_of(slot)
+            return home, home.cell_of(slot)
+        except OneiricError as error:
+            error.path = Way(way, f"slot {slot.name}").nodes()
+            raise
 
     async def abandon(self) -> None:
         """End the builds that are under way."""
@@ -138,18 +149,21 @@ class Wiring:
         with self.stack.lock:
             found = self.sites.get(site.key)
             if found is None:
-                slots = self.slots_of(site)
-                is_scoped = any(slot is not None and slot.scope != "app" for slot in slots)
-                found = site.unbound if is_scoped else tuple(_ABSENT if s is None else s.cell for s in slots)
+                found = tuple(map(self._cell_for, site.needs.values(), site.unbound))
                 self.sites[weakref.ref(site, self._gone)] = found
-            default = active.default()
-            if default is not None and default.wiring is self:
-                site.store(found)
+                self.stack.is_read = True
+            active.remember(site, self, found)
         return found
 
-    def slots_of(self, site: Any) -> list[Slot | None]:
-        """Return the slots an injected function needs, None where an optional one is absent."""
-        return [self.find(need) for need in site.needs.values()]
+    def _cell_for(self, need: Need, unbound: Any) -> Any:
+        """Return the cell that answers a need; `unbound` where each call has to look, and may find a fault."""
+        try:
+            slot = self.find(need)
+        except OneiricError:
+            return unbound  # only a call that is not given the argument fails
+        if slot is None:
+            return _ABSENT
+        return slot.cell if slot.scope == "app" else unbound
 
     def enter(self, site: Any, given: tuple[Any, ...]) -> scopes.SiteEntry:
         """Return the slow path of one injected call."""
@@ -158,6 +172,8 @@ class Wiring:
 
     def forget(self) -> None:
         """Drop the cells of all call sites: they look again."""
+        if not self.sites:
+            return  # the usual case while slots are declared, by thousands perhaps
         for key in list(self.sites):
             if (site := key()) is not None:
                 site.forget()
@@ -166,20 +182,20 @@ class Wiring:
     def _gone(self, key: weakref.ref[Any]) -> None:
         self.sites.pop(key, None)
 
-    def look(self, slot: Slot) -> tuple[str | None, str | None, OneiricError | None]:
-        """Return label and layer of a slot's winner, or the fault that keeps it from one."""
+    def look(self, slot: Slot) -> tuple[Binding | None, OneiricError | None]:
+        """Return the binding that fills a slot, or the fault that keeps it from one."""
         try:
-            binding = self.stack.winner(slot)
+            return self.stack.winner(slot), None
         except OneiricError as error:
-            return None, slot.bindings[-1].layer if slot.bindings else None, error
-        return binding.label, binding.layer, None
+            return None, error
 
     def asks(self, slot: Slot) -> Mapping[str, Need]:
         """Return what a slot's winner, or a registered function, needs."""
         binding = self.stack.winner(slot)
         provider = self.provider_of(slot, binding)
-        target = getattr(provider, "target", None) or getattr(provider, "provides", None)
-        # An object that somebody bound is made already: only a class or a function can ask for anything.
+        if slot.kind in {"adapter", "object"}:
+            return self.needs_of(provider)
+        target: Any = getattr(provider, "provides", None)
         return read_needs(target) if hasattr(target, "__qualname__") else {}
 
     def match(self, need: Need) -> tuple[Slot | None, OneiricError | None]:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-OPEN_TIMEOUT_S = 10.0
-CLOSE_TIMEOUT_S = 5.0
-HEALTH_TIMEOUT_S = 3.0
+from oneiric.core.health import CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S, OPEN_TIMEOUT_S, Health
+
+__all__ = [
+    "CALL_TIMEOUT_S",
+    "CLOSE_TIMEOUT_S",
+    "HEALTH_TIMEOUT_S",
+    "OPEN_TIMEOUT_S",
+    "Adapter",
+    "AdapterSettings",
+    "Breaker",
+    "Health",
+    "RemoteSettings",
+    "Retry",
+]
 CALL_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """
-    The answer of `health()`.
-
-    Attributes:
-        ok: The round trip worked.
-        detail: One line for a person, without secrets; empty when there is nothing to say.
-        latency_s: Seconds the round trip took, 0 or more.
-    """
-
-    ok: bool
-    detail: str = ""
-    latency_s: float = 0.0
 
 
 class Retry(BaseModel):

@@ -7,6 +7,8 @@ It works on plain data and touches nothing. Explanations are made by the same fu
 from __future__ import annotations
 
 import json
+import re
+import sys
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -340,15 +342,9 @@ class FieldOrigin(CodeOrigin):
     @property
     def at(self) -> str:
         """`module:line` of the class that declares the field."""
-        import inspect
-
         owner = next((c for c in self._model.__mro__ if self._name in getattr(c, "__annotations__", {})), self._model)
-        try:
-            lines, first = inspect.getsourcelines(owner)
-        except (OSError, TypeError):
-            return str(owner.__module__)
-        offset = next((n for n, line in enumerate(lines) if line.strip().startswith(f"{self._name}:")), 0)
-        return f"{owner.__module__}:{first + offset}"
+        line = _line_of(owner, self._name)
+        return str(owner.__module__) if line is None else f"{owner.__module__}:{line}"
 
     def __str__(self) -> str:
         return self.at
@@ -356,6 +352,29 @@ class FieldOrigin(CodeOrigin):
     def fields(self) -> dict[str, str | int | None]:
         """Return kind and place, ready for JSON."""
         return {"kind": self.kind, "at": self.at}
+
+
+def _line_of(owner: type, name: str) -> int | None:
+    """
+    Return the line of a module that declares a field of a class, counted from 1; None where there is no source.
+
+    The text is scanned, since `inspect` would parse the whole module for each class.
+    """
+    import linecache
+
+    lines = linecache.getlines(getattr(sys.modules.get(owner.__module__), "__file__", None) or "")
+    found: int | None = 0
+    for part in [part for part in owner.__qualname__.split(".") if part != "<locals>"]:
+        found = _scan(lines, found, rf"\s*(?:class|def|async def) {re.escape(part)}\b")
+    found = _scan(lines, found, rf"\s+{re.escape(name)}\s*:")
+    return None if found is None else found + 1
+
+
+def _scan(lines: Sequence[str], start: int | None, pattern: str) -> int | None:
+    """Return the position of the first line from `start` on that begins like this; None if there is none."""
+    if start is None:
+        return None
+    return next((n for n in range(start, len(lines)) if re.match(pattern, lines[n])), None)
 
 
 def validated(model: Any, values: Iterable[Value]) -> Any:

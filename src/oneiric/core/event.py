@@ -14,6 +14,7 @@ from oneiric.core.errors import InvalidEvent
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 MAX_TYPE_CHARS = 255
+UNSOURCED = "/oneiric"
 MAX_JSON_DEPTH = 64
 CONTEXT_ATTRIBUTES = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"}
@@ -40,7 +41,7 @@ class Event:
 
     Attributes:
         type: What happened, `order.created`; 1 to 255 characters without blanks or control characters.
-        source: Where; the application that emits fills in `/{its name}` when it is empty.
+        source: Where; for `UNSOURCED`, the default, the application that emits it puts `/{its name}`.
         id: Unique within its source; a fresh uuid4 by default.
         subject: What it happened to, or None.
         time: When, with a time zone; now in UTC by default.
@@ -55,7 +56,7 @@ class Event:
     """
 
     type: str
-    source: str = "/oneiric"
+    source: str = UNSOURCED
     id: str = field(default_factory=_fresh_id)
     subject: str | None = None
     time: datetime = field(default_factory=_now)

@@ -6,11 +6,10 @@ Nothing here imports loguru before the first log line or the first set-up.
 
 from __future__ import annotations
 
-import hmac
 import json
 import math
+import os
 import re
-import secrets
 import sys
 import traceback
 from collections.abc import Mapping
@@ -34,7 +33,7 @@ _PAIR = re.compile(
 _BEARER = re.compile(r"\b(?P<kind>(?i:bearer)|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_PROCESS_KEY = secrets.token_bytes(32)
+_PROCESS_KEY = os.urandom(32)
 
 
 def is_secret_name(name: str) -> bool:
@@ -53,6 +52,8 @@ def fingerprint(value: object) -> str:
 
     An HMAC under a random key of the process: neither the value nor its length can be had back from it.
     """
+    import hmac  # it loads OpenSSL, and most processes show no secret
+
     raw = value.get_secret_value() if hasattr(value, "get_secret_value") else value
     text = raw if isinstance(raw, bytes) else str(raw).encode()
     return hmac.new(_PROCESS_KEY, text, "sha256").hexdigest()[:4]

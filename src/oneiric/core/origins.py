@@ -11,14 +11,14 @@ from typing import ClassVar, Literal
 
 Kind = Literal["code", "file", "env", "envfile", "override", "cli"]
 # TOML 1.0, "String", "Comment", "Array": whatever may hold a line break, a bracket or "=" that structures nothing.
-_TOKEN = re.compile(
+# Kept as texts, which `re` compiles when a line is looked for: that takes longer than importing this module.
+_TOKEN = (
     r'"""(?:\\.|[^\\])*?"""+|'
     r"'''.*?'''+|"
     r'"(?:\\.|[^"\\\n])*"|'
-    r"'[^'\n]*'|#[^\n]*|[^\"'#\[\]{}\n]+|.",
-    re.DOTALL,
+    r"'[^'\n]*'|#[^\n]*|[^\"'#\[\]{}\n]+|."
 )
-_NAME = re.compile(r'(?:"(?:\\.|[^"\\])*"|\'[^\']*\'|[^="\'])*')
+_NAME = r'(?:"(?:\\.|[^"\\])*"|\'[^\']*\'|[^="\'])*'
 
 
 class Origin:
@@ -154,7 +154,7 @@ def find_line(text: str, key: str) -> int | None:
             table = path = tuple(split_key(statement.strip("[] \t")))
             is_inline = False
         else:
-            name = _NAME.match(statement)[0]  # type: ignore[index]  # the pattern matches the empty text too
+            name = re.match(_NAME, statement)[0]  # type: ignore[index]  # the pattern matches the empty text too
             path = (*table, *split_key(name))
             is_inline = statement[len(name) + 1 :].lstrip().startswith("{")
         if path == wanted or (is_inline and path == wanted[: len(path)]):
@@ -167,7 +167,7 @@ def find_line(text: str, key: str) -> int | None:
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Walk the statements of a TOML document with their first lines; comments are left out."""
     number, first, depth, statement = 1, 1, 0, ""
-    for match in _TOKEN.finditer(text + "\n"):
+    for match in re.finditer(_TOKEN, text + "\n", re.DOTALL):
         token = match[0]
         if token == "\n" and depth == 0:
             if statement.strip():

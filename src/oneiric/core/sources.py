@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from oneiric.core.errors import ConfigNotFound, DuplicateEnv, InvalidValue
 from oneiric.core.origins import EnvFileOrigin, EnvOrigin, FileOrigin, FlagOrigin, Origin
@@ -18,8 +17,7 @@ CONFIG_FILE = "oneiric.toml"
 UNSET = "@unset"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):  # made for every word of every layer, twice as fast as a frozen dataclass
     """
     One thing a layer says.
 
@@ -129,6 +127,8 @@ def read_config(path: Path, *, shown: str | None = None, origin: Origin | None =
     Raises:
         ConfigNotFound: It does not exist, cannot be read or is no TOML; the message holds the line, not the content.
     """
+    import tomllib  # only where there is a file to read
+
     name = shown or str(path)
     try:
         return ConfigFile(name, tomllib.loads(path.read_text("utf-8")), str(path))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Literal
 
 from oneiric.core.errors import InvalidName, install_line
@@ -199,6 +198,8 @@ class Catalog:
 @cache
 def _entries() -> tuple[Row | Category, ...]:
     """Load what other distributions add; one that cannot be loaded is an error that names it, never a silence."""
+    from importlib.metadata import entry_points  # slow to import, and an application may never ask for it
+
     found: list[Row | Category] = []
     for entry in sorted(entry_points(group=GROUP), key=lambda item: item.name):
         found.extend(load(entry.value))

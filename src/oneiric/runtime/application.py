@@ -7,17 +7,15 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from oneiric.containers import active
 from oneiric.containers.container import ChildContainer, Container
-from oneiric.containers.explain import Explanation
+from oneiric.containers.explanation import Explanation
 from oneiric.containers.graph import Graph
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.scopes import SiteEntry
-from oneiric.core.adapter import Health
 from oneiric.core.errors import InvalidApplication, OneiricError, StartFailed
+from oneiric.core.health import Health
 from oneiric.core.profiles import Profile
 from oneiric.providers.catalog import Catalog
 from oneiric.providers.slot import Cell, Slot
@@ -26,16 +24,6 @@ from oneiric.runtime.events import EventsContainer
 from oneiric.runtime.lifecycle import Lifecycle
 
 State = Literal["new", "starting", "started", "stopping", "stopped"]
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 8.0
-
-
-class AppSettings(BaseModel):
-    """Section `app` of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-    start_timeout_s: float = Field(default=START_TIMEOUT_S, gt=0, description="seconds that the whole start may take")
-    stop_timeout_s: float = Field(default=STOP_TIMEOUT_S, gt=0, description="seconds that the whole stop may take")
 
 
 class Application(Container):
@@ -71,7 +59,7 @@ class Application(Container):
         self._profile_asked = profile
         self._configuration: Configuration | None = None
         self._busy: asyncio.Lock | None = None
-        self.declare_section("app", AppSettings)
+        self.declare_section("app", "oneiric.runtime.settings:AppSettings")
 
     def configure(self, inputs: Inputs | None = None) -> Configuration:
         """
@@ -211,8 +199,10 @@ class Application(Container):
             if self.state in {"new", "stopped"} and not self.lifecycle.open_slots:
                 return
             self.state = "stopping"
-            failures = await self.lifecycle.stop()
-            self._end("stopped")
+            try:
+                failures = await self.lifecycle.stop()
+            finally:
+                self._end("stopped")
         if failures:
             raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
 
@@ -220,7 +210,10 @@ class Application(Container):
         """Return the lock that lets one start or stop run at a time, in the running loop."""
         running = asyncio.get_running_loop()
         if self._busy is None or self.lifecycle.loop is not running:
+            is_left_open = bool(self.lifecycle.open_slots)
             self.lifecycle.enter_loop()
+            if is_left_open:
+                self._end("stopped")  # the other loop is gone: its objects are of no use, the next start makes new ones
             self._busy = asyncio.Lock()
         return self._busy
 

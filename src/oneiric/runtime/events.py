@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from oneiric.containers import active, scopes
 from oneiric.containers.container import ChildContainer
-from oneiric.core.event import Event
+from oneiric.core.event import UNSOURCED, Event
 from oneiric.core.log import log
 from oneiric.providers.slot import Slot
 
@@ -71,6 +71,8 @@ class EventsContainer(ChildContainer):
 
 async def dispatch(application: Routed, event: Event) -> Dispatch:
     """Run the handlers of an event's type, in the order of registration; see `EventsContainer.emit`."""
+    if event.source == UNSOURCED:
+        event = replace(event, source=f"/{application.name}")
     slots: Sequence[Slot] = application.subscriptions.get(event.type, ())
     results = [await _deliver(application, slot, event) for slot in slots]
     return Dispatch(event, tuple(results))

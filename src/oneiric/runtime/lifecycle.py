@@ -11,8 +11,8 @@ from typing import Any
 
 from oneiric.containers.index import Index
 from oneiric.containers.wiring import Wiring
-from oneiric.core.adapter import CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S, OPEN_TIMEOUT_S, Health
 from oneiric.core.errors import AdapterError, OneiricError, OpenTimeout, StartFailed, WrongLoop
+from oneiric.core.health import CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S, OPEN_TIMEOUT_S, Health
 from oneiric.core.log import log
 from oneiric.providers.adapter import Closer
 from oneiric.providers.slot import Cell, Slot
@@ -120,6 +120,7 @@ class Lifecycle:
         """Remember how to close what needed no opening."""
         with self._lock:
             self._held.append(Held(cell, None, closer, CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S))
+        log().info("slot opened", slot=cell.slot.name, adapter=cell.binding.label if cell.binding else None)
 
     def discard(self, cells: Sequence[Cell]) -> None:
         """Close what was built for these cells; `settled` waits for it."""
@@ -165,7 +166,7 @@ class Lifecycle:
             try:
                 results = await asyncio.gather(*tasks, return_exceptions=True)
             except asyncio.CancelledError:
-                await asyncio.shield(self.stop())
+                await self.stop()
                 raise
             for slot, result in zip(slots, results, strict=True):
                 if isinstance(result, BaseException):
@@ -173,7 +174,19 @@ class Lifecycle:
                     raise StartFailed(f"slot {slot.name}", result, failures) from result
 
     async def stop(self) -> list[Exception]:
-        """Close everything in reverse order of opening; returns what failed while closing."""
+        """
+        Close everything in reverse order of opening; returns what failed while closing.
+
+        A caller that is cancelled meanwhile gets its cancellation when everything is closed.
+        """
+        closing = asyncio.ensure_future(self._stop())
+        try:
+            return await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.wait({closing})
+            raise
+
+    async def _stop(self) -> list[Exception]:
         await self._wiring.abandon()
         await self.settled()
         with self._lock:

@@ -7,9 +7,9 @@ Starlette and uvicorn are imported by `serve`, and not before.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -25,9 +25,7 @@ from oneiric.runtime.configuration import Inputs
 from oneiric.runtime.hard_exit import HardExit
 from oneiric.runtime.signals import StopSignal
 from oneiric.runtime.supervisor import Supervisor
-from oneiric.web.address import find_address, listen
 from oneiric.web.readiness import Readiness
-from oneiric.web.settings import PushSettings, WebSettings
 
 PROJECT_FILE = "pyproject.toml"
 DRAIN_SHARE = 0.5  # of the stop's budget, for requests in flight; services get half of what is left then
@@ -63,6 +61,8 @@ def find_reference(flag: str | None, environ: Mapping[str, str], folder: Path) -
     """
     if reference := flag or environ.get("ONEIRIC_APP"):
         return reference
+    import tomllib  # only where there is a file to read
+
     try:
         project = tomllib.loads((folder / PROJECT_FILE).read_text("utf-8"))
     except FileNotFoundError:
@@ -71,14 +71,16 @@ def find_reference(flag: str | None, environ: Mapping[str, str], folder: Path) -
         raise ConfigNotFound(PROJECT_FILE, why=type(error).__name__) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigNotFound(PROJECT_FILE, why=f"it is no TOML: {error}") from None
-    reference = project.get("tool", {}).get("oneiric", {}).get("app", "")
-    if not isinstance(reference, str):
-        origin = FileOrigin(str(folder / PROJECT_FILE), "tool.oneiric.app")
-        raise InvalidValue("tool.oneiric.app", "a text module:attribute", origin=origin)
-    if not reference:
+    found: object = project
+    for part in ("tool", "oneiric", "app"):
+        found = found.get(part, {}) if isinstance(found, dict) else found
+    if not found:
         why = f"neither --app, ONEIRIC_APP nor [tool.oneiric] app in {PROJECT_FILE} names an application"
         raise AppNotImportable("", why, fixes=("--app package.module:app", "ONEIRIC_APP=package.module:app"))
-    return reference
+    if not isinstance(found, str):
+        origin = FileOrigin(str(folder / PROJECT_FILE), "tool.oneiric.app")
+        raise InvalidValue("tool.oneiric.app", "a text module:attribute", origin=origin)
+    return found
 
 
 def load_application(reference: str, app_dir: Path | None = None) -> Application:
@@ -105,7 +107,7 @@ def load_application(reference: str, app_dir: Path | None = None) -> Application
         raise AppNotImportable(
             reference, "it is a class or a function, and is not called", fixes=("name an application object",)
         )
-    raise AppNotImportable(reference, f"it is no Application but a {type(found).__name__}")
+    raise AppNotImportable(reference, f"it is no Application, its type is {type(found).__name__}")
 
 
 def prepare(application: Application, inputs: Inputs) -> Application:
@@ -115,8 +117,8 @@ def prepare(application: Application, inputs: Inputs) -> Application:
     Raises:
         Refused: The configuration cannot be read; see `read_configuration`.
     """
-    application.declare_section("web", WebSettings)
-    application.declare_section("push", PushSettings)
+    application.declare_section("web", "oneiric.web.settings:WebSettings")
+    application.declare_section("push", "oneiric.web.settings:PushSettings")
     application.configure(inputs)
     return application
 
@@ -155,6 +157,7 @@ def serve(
             log().warning("configuration warning", code=warning.code, warning=warning.message)
         supervisor = Supervisor(application)
         server = _make_server(application, readiness, port, environ, stack) if web else None
+        gc.enable()  # the command line starts without
         return asyncio.run(_live(application, supervisor, server, readiness, stop, hard_exit))
 
 
@@ -177,6 +180,8 @@ def _make_server(
     stack: ExitStack,
 ) -> Serving:
     """Listen, then make the server: a port that is taken is found out before anything is opened."""
+    from oneiric.web.address import find_address, listen
+
     settings, push = application.section("web"), application.section("push")
     address = find_address(settings, is_public=application.profile.public, flag=port, environ=environ)
     listener = stack.enter_context(closing(listen(address)))
@@ -248,6 +253,7 @@ async def _stop(
     application: Application, supervisor: Supervisor, server: Serving | None, hard_exit: HardExit, budget_s: float
 ) -> int:
     """Drain, stop the services, close everything; returns the exit code."""
+    log().info("application stopping")
     end_s = asyncio.get_running_loop().time() + budget_s
     code = 0
     if server is not None:

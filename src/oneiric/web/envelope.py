@@ -38,7 +38,7 @@ class StrictFormat(JSONFormat):
             raise InvalidEvent("body", "it must be a JSON object")
         if "time" in document and not isinstance(document["time"], str):
             raise InvalidEvent("time", "it must be a text of RFC 3339")
-        if "data_base64" in document:
+        if document.get("data_base64") is not None:
             _check_base64(document)
         return super().read(event_factory, data)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from oneiric.core.adapter import Health
+from oneiric.core.health import Health
 from oneiric.core.profiles import Profile
 
 HEALTH_TTL_S = 5.0

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from oneiric.core.adapter import Health
 from oneiric.core.errors import InvalidEvent, PushAuthConfig
+from oneiric.core.health import Health
 from oneiric.core.profiles import Profile
 from oneiric.runtime.events import Routed, dispatch
 from oneiric.web.answers import answer_dispatch, answer_error

@@ -65,8 +65,8 @@ class LocalStorage:
     The file system adds three rules to those of `Storage`: `a` and `a/b` cannot both be objects (`conflict`), a
     segment has at most as many bytes as a file name (255 on most systems), and a key that a symbolic link is part of
     is `denied`, wherever the link leads. Files that were put there by hand are objects without content type and
-    metadata; links and files whose name is no key are not listed. A cancellation that comes when the new object is
-    already in place comes too late: the new object stays, whole.
+    metadata; links and files whose name is no key are not listed. A cancellation that comes once the new object
+    is being put in place comes too late: the new object stays, whole.
 
     Args:
         settings: Where the folder is; a relative one lies in the working folder at opening.

@@ -1,0 +1,99 @@
+"""Closing what was built: every closer runs, whatever others do, and all that fails is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from oneiric.core.errors import NeedsAsyncOpen, OneiricError
+from oneiric.core.health import CLOSE_TIMEOUT_S
+from oneiric.core.log import log
+from oneiric.providers.adapter import Closer
+from oneiric.providers.slot import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something to close: whose it is, how it is closed, and the event loop it was made in, if one ran."""
+
+    cell: Cell
+    closer: Closer
+    loop: asyncio.AbstractEventLoop | None
+
+
+class Keeping(Protocol):
+    """Where the closers of built objects are kept."""
+
+    def keep(self, cell: Cell, closer: Closer) -> None:
+        """Remember how to close what was built."""
+
+
+async def hold(keeper: Keeping, cell: Cell, closer: Closer) -> None:
+    """
+    Let a keeper remember how to close what was built; if it cannot, close it now, since nobody else will.
+
+    Raises:
+        OneiricError: What the keeper says: its scope has ended, or it closes nothing.
+    """
+    try:
+        keeper.keep(cell, closer)
+    except OneiricError as error:
+        await closer(error)
+        raise
+
+
+async def run_closers(closers: Sequence[Held], error: BaseException | None) -> list[Exception]:
+    """Close everything, each within `CLOSE_TIMEOUT_S` seconds; returns what failed."""
+    failures: list[Exception] = []
+    for held in closers:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await held.closer(error)
+        except Exception as failure:  # border: closing goes on; all failures are reported together
+            failures.append(failure)
+    return failures
+
+
+def close_now(held: Held, error: BaseException | None) -> None:
+    """
+    Run one closer from synchronous code: in its event loop if another thread runs that, else in place.
+
+    Raises:
+        NeedsAsyncOpen: It has to wait for the event loop of this very thread.
+    """
+    steps: Any = held.closer(error)
+    if held.loop is not None and held.loop.is_running() and held.loop is not running_loop():
+        asyncio.run_coroutine_threadsafe(steps, held.loop).result(CLOSE_TIMEOUT_S)
+        return
+    try:
+        steps.send(None)
+    except StopIteration:
+        return
+    steps.close()
+    raise NeedsAsyncOpen(held.cell.slot.name, fixes=("end this scope from asynchronous code: async with",))
+
+
+def report(failures: list[Exception], error: BaseException | None) -> None:
+    """
+    Tell what failed while closing; where a cancellation goes on, in the log only.
+
+    Raises:
+        ExceptionGroup: Closers failed; the exception of the body comes first.
+    """
+    if not failures:
+        return
+    if isinstance(error, Exception):
+        raise ExceptionGroup("closing a scope failed after its body did", [error, *failures])
+    if error is None:
+        raise ExceptionGroup("closing a scope failed", failures)
+    log().error("a scope failed to close", errors=[type(failure).__name__ for failure in failures])
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

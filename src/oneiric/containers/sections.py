@@ -1,0 +1,31 @@
+"""The sections of the configuration that an application reads: each a settings model, imported when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from oneiric.core.importing import load
+
+
+class Sections(Mapping[str, Any]):
+    """Settings models by the name of their section; one that is declared as `module:Class` is imported when read."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Any] = {}
+
+    def declare(self, name: str, model: type | str) -> None:
+        """Let a section be read; a later declaration of the same name replaces the earlier one."""
+        self._models[name] = model
+
+    def __getitem__(self, name: str) -> Any:
+        model = self._models[name]
+        if isinstance(model, str):
+            model = self._models[name] = load(model)
+        return model
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models)
+
+    def __len__(self) -> int:
+        return len(self._models)

@@ -1,0 +1,58 @@
+"""The first signal: seen at once, by whoever waits and whoever comes later. The second is tested as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from oneiric.runtime.signals import StopSignal
+
+WAIT_S = 10.0
+NUMBERS = [pytest.param(signal.SIGTERM, id="SIGTERM"), pytest.param(signal.SIGINT, id="SIGINT")]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.asyncio
+async def test_who_waits_is_woken_by_a_signal(number: signal.Signals) -> None:
+    """Also where the loop has nothing else to do."""
+    with StopSignal().installed() as stop:
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(signal.raise_signal, number)
+        await asyncio.wait_for(waiting, WAIT_S)
+
+    assert stop.is_set
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_that_came_before_the_loop_is_not_lost(number: signal.Signals) -> None:
+    """A process may be stopped while it still imports."""
+    with StopSignal().installed() as stop:
+        signal.raise_signal(number)
+        asyncio.run(asyncio.wait_for(stop.wait(), WAIT_S))
+
+    assert stop.is_set
+
+
+def test_readiness_is_told_inside_the_handler() -> None:
+    """Before the loop has its next turn."""
+    told: list[str] = []
+
+    with StopSignal(lambda: told.append("draining")).installed():
+        signal.raise_signal(signal.SIGTERM)
+        at_once = list(told)
+
+    assert at_once == ["draining"]
+
+
+def test_earlier_handlers_come_back() -> None:
+    """A program that serves inside itself keeps its own."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    with StopSignal().installed():
+        during = signal.getsignal(signal.SIGTERM)
+
+    assert during not in before
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before

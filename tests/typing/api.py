@@ -1,0 +1,115 @@
+"""The public API as a type checker sees it: this file has no error under `mypy --strict`, and is never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, assert_type
+
+from oneiric import (
+    INJECTED,
+    AdapterSettings,
+    Application,
+    Container,
+    Event,
+    Explanation,
+    Health,
+    Inject,
+    Inputs,
+    LayerContainer,
+    Named,
+    OneiricError,
+    Provide,
+    inject,
+    using,
+)
+from oneiric.adapters.cache import Cache
+from oneiric.adapters.database import Database
+
+app = Application("orders", inputs=Inputs(environ={}))
+
+
+class Pricing:
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
+
+
+@app.on("order.created")
+@inject
+async def reserve(event: Event, db: Inject[Database] = INJECTED, cache: Inject[Cache] = INJECTED) -> bool:
+    assert_type(db, Database)
+    assert_type(cache, Cache)
+    return True
+
+
+@app.provide("pricing", scope="request")
+@inject
+def pricing(cache: Annotated[Cache, Named("cache.sessions")] = INJECTED) -> Iterator[Pricing]:
+    yield Pricing(cache)
+
+
+@app.task("clean")
+@inject
+def clean(cache: Inject[Cache] | None = INJECTED, days: int = 3) -> int:
+    assert_type(cache, Cache | None)
+    return days
+
+
+@inject
+def provided(cache: Cache = Provide["cache"], *, limit: int) -> int:
+    return limit
+
+
+@inject
+async def stream(cache: Inject[Cache] = INJECTED) -> AsyncIterator[bytes]:
+    yield b""
+
+
+@inject
+class Handler:
+    def __init__(self, cache: Inject[Cache] = INJECTED) -> None:
+        self.cache = cache
+
+    @inject
+    def method(self, x: int, db: Inject[Database] = INJECTED) -> Database:
+        return db
+
+    @classmethod
+    @inject
+    def make(cls, db: Inject[Database] = INJECTED) -> Handler:
+        return cls()
+
+
+class Settings(AdapterSettings):
+    host: str = "localhost"
+
+
+async def uses(event: Event, cache: Cache, db: Database) -> None:
+    assert_type(await reserve(event), bool)
+    assert_type(await reserve(event, db, cache=cache), bool)
+    assert_type(clean(), int)
+    assert_type(clean(None, days=1), int)
+    assert_type(provided(limit=1), int)
+    assert_type(Handler(), Handler)
+    assert_type(Handler(cache).method(1), Database)
+    assert_type(Handler.make(), Handler)
+    async for part in stream():
+        assert_type(part, bytes)
+
+    sessions = app.slot("cache.sessions", Cache, capabilities=["ttl"])
+    with sessions.override(cache), app.override({"database": db, Cache: cache}):
+        pass
+    handle = app.override(LayerContainer("explicit", {"cache": "memory"}, settings={"cache.memory.max_items": 3}))
+    handle.undo()
+    with using(app) as same:
+        assert_type(same, Application)
+    async with app, app.scope("task"):
+        assert_type(await app.health(), dict[str, Health])
+    explained: Explanation = app.explain("cache")
+    fields: dict[str, Any] = explained.fields()
+    try:
+        app.check()
+    except OneiricError as error:
+        assert_type(error.problem.code, str)
+    bare = Container("library", profile="test")
+    bare.make_default()
+    assert_type(Settings(host=str(fields)).host, str)
