@@ -21,7 +21,7 @@ def measure(effort: Effort) -> Iterator[Row]:
     app = wide(SLOTS)
     app.check()
     name = f"part_{SLOTS // 2}"
-    by_hand = dict(app.registry.slots)
+    by_hand = dict(app.slots.by_name)
     records = dict(app.index.records)
     best_s = interleave(
         {

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from oneiric.testing.contracts import Backend
 from tests.backends.server import Server
-from tests.support.backend import Backend, MissingBackend, from_environment, start
+from tests.support.backend import MissingBackend, from_environment, start
 
 # A missing one of these fails in CI; any other one is reported as skipped there too.
 REQUIRED_IN_CI = frozenset({"redis", "postgres", "mariadb", "rabbitmq", "nats"})
@@ -46,24 +49,31 @@ def started() -> Iterator[dict[str, Server]]:
 
 
 @pytest.fixture
-def backend(started: dict[str, Server]) -> Callable[[str], Backend]:
+def find_backend(started: dict[str, Server], tmp_path: Path) -> Callable[[str], Backend]:
     """
-    Find a backend by name: `backend("redis")`.
+    Find a backend by name: `find_backend("redis")`.
 
     Where it is missing, the test is skipped with the reason; in CI it fails if the backend is required.
     """
 
     def find(name: str) -> Backend:
         try:
-            found = from_environment(name)
-            if found is not None:
-                return found
-            if name not in started:
-                started[name] = start(name)
+            settings = from_environment(name)
+            if settings is None:
+                if name not in started:
+                    started[name] = start(name)
+                settings = started[name].settings
         except MissingBackend as missing:
             if is_ci() and name in REQUIRED_IN_CI:
                 pytest.fail(f"required backend {name}: {missing}")
             pytest.skip(f"backend {name}: {missing}")
-        return Backend(name, started[name].settings)
+        url = settings.get("url")
+        return Backend(None if url is None else str(url), tmp_path, f"t{uuid.uuid4().hex[:12]}", settings)
 
     return find
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest, find_backend: Callable[[str], Backend]) -> Backend:
+    """The backend that a test class names: `backend = "redis"` in a class that inherits a contract suite."""
+    return find_backend(request.cls.backend)

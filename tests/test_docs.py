@@ -20,6 +20,7 @@ from oneiric.core.importing import load
 from oneiric.core.profiles import BUILT_IN
 from oneiric.providers.catalog import Catalog
 from oneiric.runtime.orchestrator import prepare
+from oneiric.web.answers import INTERNAL, SAID
 from tests.support.page import blocks, matches
 
 ROOT = Path(__file__).parents[1]
@@ -87,7 +88,15 @@ def test_every_error_code_has_its_heading_and_every_heading_its_code() -> None:
     exported = (getattr(errors, name) for name in errors.__all__)
     codes = {thing.code for thing in exported if isinstance(thing, type) and issubclass(thing, OneiricError)}
 
-    assert headings("errors.md")[1:] == sorted(codes)
+    assert headings("errors.md")[1:] == [*sorted(codes), "Over HTTP"]
+
+
+def test_every_code_that_exists_only_over_http_has_its_row() -> None:
+    """A caller finds what an answer means, also where no exception has that code."""
+    text = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
+
+    assert [code for code, _ in SAID.values() if f"| `{code}` |" not in text] == []
+    assert f"| 500 | `{INTERNAL}` |" in text
 
 
 def test_every_adapter_has_its_row_and_every_category_its_heading() -> None:
@@ -179,6 +188,8 @@ def test_every_make_target_that_a_page_names_exists() -> None:
         pytest.param("a", "a\nb\n", False, id="more than the page says"),
         pytest.param("a\nb", "a\n", False, id="less than the page says"),
         pytest.param("a.", "ab\n", False, id="a dot is a dot"),
+        pytest.param("a  b", "a     b\n", True, id="a wider column"),
+        pytest.param("  a", "a\n", False, id="another indent"),
     ],
 )
 def test_an_output_is_compared_line_by_line(wanted: str, printed: str, fits: bool) -> None:

@@ -32,6 +32,7 @@ from oneiric.core.importing import load
 from oneiric.core.profiles import BUILT_IN, LAYERS, Profile
 from oneiric.providers.catalog import Catalog
 from oneiric.runtime.orchestrator import prepare
+from oneiric.web.answers import INTERNAL, SAID, STATUSES
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -83,6 +84,27 @@ def errors_page() -> Iterator[str]:
         yield "```"
         yield ""
         yield f"What to do: {REMEDIES[kind.code]}"
+    yield from over_http()
+
+
+def over_http() -> Iterator[str]:
+    """Which status an error has over HTTP, and the codes that exist only there."""
+    yield ""
+    yield "## Over HTTP"
+    yield ""
+    yield "The body of every answer that is an error is a JSON object with `code` and `message`."
+    yield "These codes above have a status of their own; 429 and 503 come with `Retry-After`."
+    yield ""
+    yield from table(["status", "code"], ([str(status), code(kind.code)] for kind, status in STATUSES.items()))
+    yield ""
+    yield "These codes are no exceptions, because what they mean can only happen over HTTP."
+    yield ""
+    said = [(status, name, meaning) for status, (name, meaning) in SAID.items()]
+    fault = (500, INTERNAL, "a fault of the server; the message holds the id under which its log knows it")
+    yield from table(
+        ["status", "code", "meaning"],
+        ([str(status), code(name), meaning] for status, name, meaning in sorted([*said, fault])),
+    )
 
 
 def adapters_page() -> Iterator[str]:
@@ -322,8 +344,11 @@ EXIT_CODES = (
         "refused before anything was opened: a bad option, slot, key, profile, application or port; "
         "for `orchestrate` also every fault that `check` finds",
     ),
-    ("70", "stopped hard: stopping took too long, or a second signal came"),
-    ("130, 143", "ended by SIGINT or SIGTERM outside of `orchestrate`, which ends with 0"),
+    ("70", "stopped hard: stopping took too long"),
+    (
+        "130, 143",
+        "ended by SIGINT or SIGTERM; `orchestrate` ends with 0, and so only by a second signal while it stops",
+    ),
 )
 
 

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from oneiric.testing.contracts import Backend
 from tests.backends.backends import STARTERS
 from tests.backends.server import launch
-from tests.support.backend import Backend, MissingBackend, from_environment, start
+from tests.support.backend import MissingBackend, from_environment, start
 from tests.support.wait import free_port, is_listening, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -38,10 +39,10 @@ MQTT_CONNECT = bytes([0x10, 12, 0, 4]) + b"MQTT" + bytes([4, 2, 0, 60, 0, 0])
     ],
 )
 def test_a_backend_speaks_the_protocol_of_its_name(
-    backend: Callable[[str], Backend], name: str, request_bytes: bytes, answer: bytes
+    find_backend: Callable[[str], Backend], name: str, request_bytes: bytes, answer: bytes
 ) -> None:
     """The address that a test is given belongs to a server of that kind, not to whatever has the port."""
-    address = urlsplit(backend(name).url)
+    address = urlsplit(find_backend(name).url)
 
     with socket.create_connection((address.hostname, address.port), timeout=5) as peer:
         peer.sendall(request_bytes)
@@ -50,11 +51,31 @@ def test_a_backend_speaks_the_protocol_of_its_name(
     assert re.search(answer, said)
 
 
-def test_two_tests_get_two_names_on_one_server() -> None:
-    """`unique` differs each time, so that tests on one server do not meet."""
-    first, second = Backend("redis", {"url": "redis://example.org"}), Backend("redis", {"url": "redis://example.org"})
+class Embedded:
+    """Stands for a contract suite, whose own fixture serves adapters that need no server."""
 
-    assert first.unique != second.unique
+    @pytest.fixture
+    def backend(self) -> None:
+        """No server."""
+
+
+@pytest.mark.slow
+class TestBackendOfAClass(Embedded):
+    """A class that inherits a suite and names a server has its tests run against that server."""
+
+    backend = "redis"
+
+    def test_the_name_hides_the_fixture_of_the_suite(self, backend: Backend) -> None:
+        """`backend = "redis"` is all that a test class of an adapter has to say about its server."""
+        assert backend.url is not None
+        assert backend.url.startswith("redis://")
+
+    def test_two_tests_get_two_names_on_one_server(self, find_backend: Callable[[str], Backend]) -> None:
+        """`unique` differs each time, so that tests on one server do not meet."""
+        first, second = find_backend("redis"), find_backend("redis")
+
+        assert first.url == second.url
+        assert first.unique != second.unique
 
 
 def test_an_address_where_nothing_listens_is_a_missing_backend(monkeypatch: pytest.MonkeyPatch) -> None:

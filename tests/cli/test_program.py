@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,7 +158,8 @@ def test_an_error_that_is_none_of_ours_exits_with_1_and_hides_its_text(oneiric: 
 
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        "error[oneiric-error] LookupError was raised\n  fix: run it again with --debug for the traceback\n"
+        "error[oneiric-error] LookupError was raised at odd_shop:4\n"
+        "  fix: run it again with --debug for the traceback\n"
     )
 
 
@@ -226,6 +230,96 @@ def test_a_reader_that_goes_away_gets_no_traceback(folder: Path) -> None:
         said = process.stderr.read()
 
     assert (process.returncode, said) == (1, "")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_a_stream_that_is_closed_swallows_what_is_written(folder: Path, closed: str) -> None:
+    """A daemon starts like that; the exit code still says what became of the command."""
+    program = (
+        f"{sys.executable} -m oneiric.cli version {closed}; echo $?; {sys.executable} -m oneiric.cli versoin {closed}"
+    )
+
+    done = subprocess.run(
+        ["sh", "-c", program], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+
+    assert "0\n" in done.stdout
+    assert (done.returncode, "AttributeError" in done.stderr) == (2, False)
+
+
+def test_an_answer_that_cannot_be_written_gets_no_traceback(folder: Path) -> None:
+    """The disk is full: the exit code tells it, with `--json` too."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "oneiric.cli", "version", "--json"],
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("explain", "a\nerror[forged] b"), id="argument"),
+        pytest.param(("check", "--select", "a\nerror[forged] b=memory"), id="slot of a flag"),
+        pytest.param(("explain", "cache", "--select", "cache=a\nerror[forged] b"), id="adapter of a flag"),
+        pytest.param(("check", "--set", "a\nwarning[forged] b=1"), id="key of a flag"),
+        pytest.param(("check", "--app", "a\nerror[forged] b:app"), id="application"),
+    ],
+)
+def test_a_name_forges_no_line(oneiric: Run, arguments: tuple[str, ...]) -> None:
+    """A line break inside a name is shown as a question mark, wherever the name stands."""
+    done = oneiric(*arguments, *(COUNTER if "--app" not in arguments else ()))
+
+    assert "[forged]" in done.out + done.err
+    assert not [
+        line for line in (done.out + done.err).splitlines() if line.startswith(("error[forged", "warning[forged"))
+    ]
+
+
+def test_a_working_directory_that_is_gone_is_refused(oneiric: Run, folder: Path) -> None:
+    """A shell may stand in a folder that somebody removed."""
+    (folder / "gone").mkdir()
+    os.chdir(folder / "gone")
+    (folder / "gone").rmdir()
+
+    done = oneiric("check", "--app", "shop:app")
+
+    assert done.code == 2
+    assert done.err == (
+        'error[app-not-importable] cannot load "shop:app": the working directory does not exist any more\n'
+        "  fix: go to another folder\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        pytest.param("ONEIRIC_PROFLE", "did you mean ONEIRIC_PROFILE?", id="a variable that is no setting"),
+        pytest.param("ONEIRIC_WEB__PORTT", "did you mean ONEIRIC_WEB__PORT or ONEIRIC_WEB__HOST?", id="a setting"),
+        pytest.param("ONEIRIC_QQQQ", "oneiric explain SLOT lists what a slot reads", id="nothing like it"),
+    ],
+)
+def test_a_misspelt_variable_is_answered_with_the_name_to_set(oneiric: Run, name: str, fix: str) -> None:
+    """The reader corrects a variable, not a key."""
+    done = oneiric("check", *COUNTER, **{name: "1"})
+
+    assert done.err.endswith(f"  fix: {fix}\n")
+
+
+def test_a_host_that_cannot_be_bound_is_refused_with_who_said_it(oneiric: Run) -> None:
+    """The origin leads to the variable, the file or the flag."""
+    done = oneiric("orchestrate", "--port", "0", *COUNTER, ONEIRIC_WEB__HOST="300.1.1.1")
+
+    assert done.code == 2
+    assert done.err.startswith(
+        'error[invalid-value] web.host: "300.1.1.1" is no address of this machine\n  origin     ONEIRIC_WEB__HOST\n'
+    )
 
 
 def test_what_a_module_prints_does_not_spoil_the_answer(oneiric: Run) -> None:

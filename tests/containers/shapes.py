@@ -23,6 +23,10 @@ class FixedClock:
         return self.seconds
 
 
+class OtherClock(FixedClock):
+    """Another clock that stands still."""
+
+
 class Engine:
     """A thing of its own class."""
 

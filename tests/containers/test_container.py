@@ -17,6 +17,7 @@ from oneiric.core.errors import (
     UnknownProfile,
     UnknownSlot,
 )
+from oneiric.providers.catalog import Catalog, Row
 from oneiric.providers.slot import Slot
 from tests.containers.shapes import Car, Clock, Engine, FixedClock
 
@@ -233,3 +234,26 @@ def test_a_clock_by_protocol_is_injected(container: Container) -> None:
 
     with container.override({Clock: FixedClock(4)}):
         assert container.call(now) == 4
+
+
+@pytest.mark.parametrize("is_declared_first", [True, False])
+def test_a_function_may_ask_for_capabilities_before_its_slot_is_declared(is_declared_first: bool) -> None:
+    """The order of registration decides nothing."""
+    path = "oneiric.adapters.cache.memory:MemoryCache"
+    rows = [
+        Row("cache", "plain", path, priority=100),
+        Row("cache", "durable", path, capabilities=frozenset({"persistent"})),
+    ]
+    container = Container("t", catalog=Catalog(rows=rows, third_party=False))
+    if is_declared_first:
+        container.slot("cache.sessions", Cache)
+    container.task("clean")(clean)
+    if not is_declared_first:
+        container.slot("cache.sessions", Cache)
+
+    assert container.explain("cache.sessions").winner.value == "durable"
+
+
+@inject
+def clean(cache: Annotated[Cache, Named("cache.sessions", capabilities=["persistent"])] = INJECTED) -> None:
+    """Ask for a capability."""

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from dependency_injector import providers
+from pydantic import BaseModel
 
-from oneiric import INJECTED, Application, Event, Inputs, LayerContainer, Named, inject
+from oneiric import INJECTED, Application, Event, Inject, Inputs, LayerContainer, Named, inject
 from oneiric.adapters.cache import Cache
 from oneiric.core.errors import OneiricError, UnknownSlot
+from oneiric.providers.catalog import ROWS, Catalog
 from tests.containers.shapes import Clock, FixedClock
 
 FILE = """\
@@ -28,7 +31,8 @@ storage = "local"
 def application(folder: Path, **environ: str) -> Application:
     """Return an application that reads one file and this environment, nothing else."""
     (folder / "oneiric.toml").write_text(FILE)
-    app = Application("shop", inputs=Inputs(environ=environ, folder=folder))
+    known = [row for row in ROWS if row.name in {"httpx", "local", "memory"}]  # one more must change nothing here
+    app = Application("shop", catalog=Catalog(rows=known), inputs=Inputs(environ=environ, folder=folder))
     app.slot("cache.sessions", Cache)
     app.slot("clock", Clock)
     app.on("order.created", name="orders:reserve")(reserve)
@@ -230,4 +234,90 @@ def test_the_schema_has_every_field(tmp_path: Path) -> None:
         "needs",
         "used_by",
         "counterfactuals",
+    ]
+
+
+def test_a_choice_by_an_alias_counts_in_every_profile(tmp_path: Path) -> None:
+    """Where its layer is silent it is told as disabled, and it decides under a profile that lets it speak."""
+    app = application(tmp_path, ONEIRIC_PROFILE="test", ONEIRIC_SELECT__BLOBS="local")
+    app.override(LayerContainer("profile", {"storage": "memory"}))
+    app.alias("blobs", "storage")
+
+    explained = app.explain("blobs")
+
+    assert [(c.value, c.reason) for c in explained.candidates if c.layer == "env"] == [("local", "layer-disabled")]
+    assert {c.condition["profile"]: dict(c.outcome) for c in explained.counterfactuals if "profile" in c.condition} == {
+        name: {"layer": "env", "value": "local"} for name in ("default", "serverless", "systemd")
+    }
+
+
+def test_settings_below_an_alias_are_those_of_its_slot(tmp_path: Path) -> None:
+    """They can be asked for by both names, and are no unknown keys."""
+    app = application(tmp_path, ONEIRIC_KV__MEMORY__MAX_ITEMS="5")
+    app.alias("kv", "cache")
+
+    assert app.explain("kv.memory.max_items").winner == app.explain("cache").setting("max_items").winner
+    assert app.explain("cache").setting("max_items").winner.value == 5
+    assert "unknown-key" not in [warning.code for warning in app.faults()[1]]
+
+
+def test_a_layer_given_by_hand_keeps_its_place_in_other_profiles(tmp_path: Path) -> None:
+    """The file stands above it there as well, since it was applied later."""
+    by_hand = LayerContainer("profile", {"storage": "nosuch"})
+    (tmp_path / "oneiric.toml").write_text(FILE.replace('storage = "local"', 'storage = "memory"'))
+    app = Application("shop", layers=[by_hand], inputs=Inputs(environ={}, folder=tmp_path))
+
+    explained = app.explain("storage")
+
+    assert explained.winner.value == "memory"
+    assert [dict(c.condition) for c in explained.counterfactuals] == [{"without": "profile"}]
+
+
+def test_asking_about_a_slot_makes_nobody_a_user(tmp_path: Path) -> None:
+    """An answer does not depend on what was asked before."""
+    app = application(tmp_path)
+    app.slot("reader", Reader)
+    app.override({"reader": Reader})
+    app.explain("reader")
+
+    assert app.explain("cache").used_by == ()
+
+
+class Reader:
+    """Needs a cache, and nobody needs it."""
+
+    def __init__(self, cache: Inject[Cache] = INJECTED) -> None:
+        self.cache = cache
+
+
+@pytest.mark.parametrize(
+    ("provider", "value"),
+    [
+        pytest.param(providers.Singleton(FixedClock), "Singleton of tests.containers.shapes:FixedClock", id="a class"),
+        pytest.param(
+            providers.Object(FixedClock()), "Object of tests.containers.shapes:FixedClock object", id="an object"
+        ),
+        pytest.param(providers.List(), "List", id="several"),
+    ],
+)
+def test_a_provider_of_the_engine_is_named_without_an_address(tmp_path: Path, provider: object, value: str) -> None:
+    """Explanations are the same bytes in every process, and show no object."""
+    app = application(tmp_path)
+    app.override({"clock": provider})
+
+    assert app.explain("clock").winner.value == value
+
+
+def test_a_part_of_a_setting_in_a_silent_layer_is_told(tmp_path: Path) -> None:
+    """Its layer is disabled, whatever part of the value it would say."""
+
+    class Orders(BaseModel):
+        limits: dict[str, int] = {"a": 1}
+
+    app = application(tmp_path, ONEIRIC_PROFILE="test", ONEIRIC_ORDERS__LIMITS__B="2")
+    app.declare_section("orders", Orders)
+
+    assert rows(app, "orders.limits") == [
+        ("code", "winner", None, {"a": 1}),
+        ("env", "ineligible", "layer-disabled", {"b": "2"}),
     ]

@@ -198,3 +198,17 @@ def test_a_layer_yields_the_providers_it_binds() -> None:
     found = [provider() for provider in layer.traverse()]
 
     assert found == [engine]
+
+
+def test_a_decorated_function_may_call_itself(container: Container) -> None:
+    """The end of the inner call does not end the override of the outer one."""
+    fake = FixedClock()
+
+    @container.override({"clock": fake})
+    def count(left: int) -> list[object]:
+        deeper = count(left - 1) if left else []
+        return [*deeper, container.adapters.clock()]
+
+    assert count(2) == [fake, fake, fake]
+    with pytest.raises(NoCandidate):
+        container.adapters.clock()

@@ -91,5 +91,5 @@ def test_among_equal_layers_the_later_applied_one_wins() -> None:
     container.override(second)
     container.override(first)
 
-    assert container.stack.winner(container.adapters.cache) is first.applied["cache"]
+    assert container.stack.winner(container.adapters.cache) is container.stack.applied[first]["cache"]
     assert container.explain("cache.memory.max_items").winner.value == 1

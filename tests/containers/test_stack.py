@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneiric import Container, LayerContainer
-from oneiric.core.errors import NoCandidate
-from oneiric.core.profiles import SERVERLESS, TEST
-from tests.containers.shapes import Clock, Engine, FixedClock
+from oneiric import INJECTED, Container, Inject, LayerContainer, Named, inject
+from oneiric.core.errors import AmbiguousType, NoCandidate
+from oneiric.core.profiles import SERVERLESS, TEST, Profile
+from oneiric.providers.catalog import Catalog, Category, Row
+from tests.containers.shapes import Clock, Engine, FixedClock, OtherClock
 
 NAMES = ("profile", "secrets", "manifest", "env", "explicit")
 
@@ -199,3 +203,109 @@ def test_the_top_layer_swapped_under_readers_gives_one_of_the_two() -> None:
             thread.join()
 
     assert wrong == []
+
+
+def test_one_layer_may_be_applied_to_two_containers() -> None:
+    """Each of them gets all that it says, and keeps it when the other drops it."""
+    clock = FixedClock()
+    layer = LayerContainer("explicit", {"clock": clock})
+    first, second = clocks(), clocks()
+    first.override(layer)
+    second.override(layer)
+
+    first.drop(layer)
+
+    assert second.adapters.clock() is clock
+    with pytest.raises(NoCandidate):
+        first.adapters.clock()
+
+
+def test_one_layer_applied_twice_is_in_force_until_both_have_ended() -> None:
+    """Each handle takes away only its own."""
+    clock = FixedClock()
+    layer = LayerContainer("explicit", {"clock": clock})
+    container = clocks()
+
+    with container.override(layer):
+        with container.override(layer):
+            pass
+        inside = container.adapters.clock()
+
+    assert inside is clock
+    assert container.overridden == ()
+
+
+def test_the_state_is_derived_under_the_lock() -> None:
+    """Else a thread that began before a change could keep the state of before it."""
+    container = clocks()
+    is_free: list[bool] = []
+
+    class Probe(LayerContainer):
+        """Asks from another thread whether the lock is free while its rank is read."""
+
+        def rank(self, profile: Profile) -> int | None:
+            with ThreadPoolExecutor(1) as pool:
+                is_free.append(pool.submit(container.stack.lock.acquire, blocking=False).result())
+            return super().rank(profile)
+
+    container.override(Probe("explicit", settings={"clock.fixed.seconds": 1}))
+    is_free.clear()
+
+    _ = container.stack.selection
+
+    assert is_free == [False]
+
+
+def test_a_type_that_several_slots_have_is_ambiguous_in_an_override() -> None:
+    """The error lists the slots, and nothing is applied."""
+    container = clocks()
+    container.slot("other", Clock)
+
+    with pytest.raises(AmbiguousType, match="clock, other"):
+        container.override({Clock: FixedClock()})
+
+    assert container.overridden == ()
+
+
+class OfOthers(Catalog):
+    """A catalog with a category that is known only when other distributions are asked."""
+
+    @property
+    def built_in(self) -> Mapping[str, Category]:
+        """Return all but that one."""
+        return {name: category for name, category in super().built_in.items() if name != "ticker"}
+
+
+@inject
+def by_type(clock: Inject[Clock] = INJECTED) -> Clock:
+    """Ask by type."""
+    return clock
+
+
+@inject
+def by_name(clock: Annotated[Clock, Named("ticker")] = INJECTED) -> Clock:
+    """Ask by name."""
+    return clock
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda c: c.call(by_type), id="by type"),
+        pytest.param(lambda c: c.call(by_name), id="by name"),
+        pytest.param(lambda c: c.adapters.ticker(), id="as an attribute"),
+        pytest.param(lambda c: c.slot("ticker")(), id="as a slot"),
+        pytest.param(lambda c: [c.check(), c.adapters.ticker()][1], id="after a check"),
+        pytest.param(lambda c: [c.explain("ticker"), c.adapters.ticker()][1], id="after an explanation"),
+    ],
+)
+def test_a_category_of_another_distribution_is_found_when_it_is_asked_for(ask: Callable[[Container], Clock]) -> None:
+    """What layers said about it before counts, and so do the slots of its type."""
+    here = "tests.containers.shapes"
+    rows = [Row("ticker", "fixed", f"{here}:FixedClock", priority=9), Row("ticker", "other", f"{here}:OtherClock")]
+    catalog = OfOthers([Category("ticker", f"{here}:Clock")], rows, third_party=False)
+    container = Container("t", catalog=catalog, layers=[LayerContainer("env", {"ticker": "other"})])
+    container.slot("ticker.slow", Clock)
+
+    assert type(ask(container)) is OtherClock
+    assert type(container.slot("ticker.slow")()) is FixedClock

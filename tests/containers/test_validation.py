@@ -10,6 +10,7 @@ import pytest
 
 from oneiric import INJECTED, Application, Container, Event, Inject, Inputs, LayerContainer, Named, inject
 from oneiric.adapters.cache import Cache
+from oneiric.core.adapter import AdapterSettings
 from oneiric.core.errors import InvalidApplication
 from tests.containers.shapes import Car, Clock, Engine, FixedClock, Garage
 
@@ -127,12 +128,12 @@ def test_the_settings_of_what_is_used_are_validated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "near"),
     [
-        pytest.param("ONEIRIC_CACHE__MEMORY__MAX_ITEM", "cache.memory.max_items", id="a field"),
-        pytest.param("ONEIRIC_CAHCE__MEMORY__MAX_ITEMS", "cache.memory.max_items", id="a slot"),
+        pytest.param("ONEIRIC_CACHE__MEMORY__MAX_ITEM", "ONEIRIC_CACHE__MEMORY__MAX_ITEMS", id="a field"),
+        pytest.param("ONEIRIC_CAHCE__MEMORY__MAX_ITEMS", "ONEIRIC_CACHE__MEMORY__MAX_ITEMS", id="a slot"),
     ],
 )
 def test_a_setting_that_nothing_reads_is_a_warning(tmp_path: Path, name: str, near: str) -> None:
-    """A likely misspelling is named with the nearest key; in a strict check it is a fault."""
+    """A likely misspelling is named with the nearest variable; in a strict check it is a fault."""
     app = Application("t", inputs=Inputs(environ={name: "1"}, folder=tmp_path))
     app.slot("cache", eager=True)
 
@@ -217,3 +218,31 @@ def test_validation_builds_nothing() -> None:
     container.check()
 
     assert called == []
+
+
+def test_the_settings_of_an_object_are_checked(tmp_path: Path) -> None:
+    """A class that is provided has settings as an adapter has."""
+
+    class Pricing:
+        class Settings(AdapterSettings):
+            rate: int
+
+        def __init__(self, settings: Settings) -> None:
+            self.settings = settings
+
+    app = Application("t", inputs=Inputs(environ={}, folder=tmp_path))
+    app.provide("pricing")(Pricing)
+    other = Application("t", inputs=Inputs(environ={"ONEIRIC_PRICING__PRICING__RATE": "5"}, folder=tmp_path))
+    other.provide("pricing")(Pricing)
+
+    assert [fault.key for fault in app.faults()[0]] == ["pricing.Pricing.rate"]
+    assert other.faults()[0] == []
+    assert other.services.pricing().settings.rate == 5
+
+
+def test_an_empty_table_is_no_unknown_key(tmp_path: Path) -> None:
+    """It says nothing that somebody would have to read."""
+    (tmp_path / "oneiric.toml").write_text("[settings.cache.memory]\n[settings.nowhere]\n")
+    app = Application("t", inputs=Inputs(environ={}, folder=tmp_path))
+
+    assert app.check() == []

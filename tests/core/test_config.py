@@ -61,7 +61,7 @@ CASES = {
         (Word("env", "memory"),), Wants(frozenset({"shared"})), "selection-missing-capability"
     ),
     "one of several capabilities is enough where any is asked for": Case(
-        (Word("env", "memory"),), Wants(any_of=frozenset({"ttl", "shared"})), "memory"
+        (Word("env", "memory"),), Wants(any_of=frozenset({frozenset({"ttl", "shared"})})), "memory"
     ),
     "unset masks the choices below and asks the ranking": Case(
         (Word("env", None, unset=True), Word("profile", "redis")), Wants(), "memory"
@@ -240,3 +240,116 @@ def test_a_field_knows_the_line_that_declares_it() -> None:
 def test_a_secret_is_known_by_type_or_name(name: str, secret: bool) -> None:
     """What is secret is decided from the declaration, before any value is seen."""
     assert field_of(name).secret is secret
+
+
+class Inner(BaseModel):
+    """A part of the settings with parts of its own."""
+
+    attempts: int = 3
+    tags: list[str] = []
+
+
+class Nested(BaseModel):
+    """Settings whose defaults are models and maps."""
+
+    inner: Inner = Inner(attempts=7, tags=["z"])
+    limits: dict[str, list[int]] = {}
+    maxItems: int = 1  # a name that a variable cannot spell
+
+
+def nested(name: str) -> Setting:
+    """Return one field of the nested settings."""
+    return next(found for found in fields_of(Nested, "my-app.x") if found.name == name)
+
+
+@pytest.mark.parametrize(
+    ("layers", "value", "statuses"),
+    [
+        pytest.param(
+            [{"a.x": 1}, {"a.y": 2}],
+            {"a": {"x": 1, "y": 2}},
+            ["winner", "merged", "shadowed"],
+            id="both have a leaf of one table",
+        ),
+        pytest.param(
+            [{"a": 1}, {"b": 2}, {"a": 3}],
+            {"a": 3, "b": 2},
+            ["winner", "merged", "shadowed", "shadowed"],
+            id="nothing is left of the lowest",
+        ),
+        pytest.param(
+            [{"a": 1}, {"": {}}], {"a": 1}, ["merged", "winner", "shadowed"], id="an empty table adds nothing"
+        ),
+        pytest.param(
+            [{"a": 5}, {"a.b": 1}], {"a": {"b": 1}}, ["winner", "shadowed", "shadowed"], id="a table hides a value"
+        ),
+        pytest.param([{"a.b": 1}, {"a": 5}], {"a": 5}, ["winner", "shadowed", "shadowed"], id="a value hides a table"),
+    ],
+)
+def test_each_layer_of_a_merged_map_has_its_own_share(
+    layers: list[dict[str, Any]], value: object, statuses: list[str]
+) -> None:
+    """The highest contributor wins, the others are merged, and those of whom nothing is left are shadowed."""
+    key = "cache.redis.options"
+    speakers = [
+        (f"l{n}", {f"{key}.{k}".rstrip("."): Said(v, AT) for k, v in la.items()}) for n, la in enumerate(layers)
+    ]
+
+    found = evaluate(field_of("options"), speakers)
+
+    assert found.value == value
+    assert [share.status for share in found.shares] == statuses
+
+
+def test_a_text_that_cannot_be_read_is_no_fault_below_one_that_can() -> None:
+    """Only the word that counts has to fit; the other one is shadowed."""
+    key = "cache.redis.tls"
+
+    found = evaluate(field_of("tls"), [("env", {key: env("maybe")}), ("explicit", {key: env("yes")})])
+
+    assert (found.value, found.error) == (True, None)
+    assert [(share.layer, share.status) for share in found.shares] == [
+        ("explicit", "winner"),
+        ("env", "shadowed"),
+        ("code", "shadowed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "value"),
+    [
+        pytest.param("limits", {"limits.a": "[1]"}, {"a": [1]}, id="a leaf is read by its own type"),
+        pytest.param("limits", {"limits": '{"a": [1]}', "limits.b": "[2]"}, {"a": [1], "b": [2]}, id="JSON and a leaf"),
+        pytest.param("limits", {"limits": "", "limits.b": "[2]"}, {"b": [2]}, id="an empty whole is ignored"),
+        pytest.param("limits", {"limits.a": "", "limits.b": "[2]"}, {"b": [2]}, id="an empty leaf is ignored"),
+        pytest.param("inner", {"inner.tags": '["a"]'}, {"attempts": 7, "tags": ["a"]}, id="a default model merges"),
+        pytest.param("maxItems", {"maxitems": "5"}, "5", id="case is ignored"),
+    ],
+)
+def test_variables_of_a_nested_field_are_put_together(name: str, variables: dict[str, str], value: object) -> None:
+    """Variables say parts of a field; neither case nor `-` of a name can be said by them."""
+    said = {f"my_app.x.{key}": env(text) for key, text in variables.items()}
+
+    assert evaluate(nested(name), [("env", said)]).value == value
+
+
+def test_a_variable_that_says_nothing_about_a_part_is_ignored_with_its_name() -> None:
+    """The explanation tells that it was there."""
+    share = evaluate(nested("limits"), [("env", {"my_app.x.limits.a": env("")})]).shares[0]
+
+    assert (share.status, share.reason, share.origin) == ("absent", "empty-ignored", EnvOrigin("V"))
+
+
+def test_each_set_of_alternatives_has_to_be_met() -> None:
+    """Two functions that ask for one of several capabilities each get one."""
+    wants = Wants(any_of=frozenset({frozenset({"ttl", "x"}), frozenset({"shared", "y"})}))
+
+    assert wants.missing(OFFERS["memory"]) == {"shared", "y"}
+    assert wants.missing(OFFERS["redis"]) == frozenset()
+
+
+def test_a_quoted_part_of_a_key_keeps_its_dots() -> None:
+    """A map may have keys with dots, such as host names."""
+    found = evaluate(field_of("options"), [("profile", {'cache.redis.options."example.org"': Said(1, AT)})])
+
+    assert found.value == {"example.org": 1}

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from oneiric import Application
 from oneiric.core import errors
 from oneiric.core.errors import AdapterError, OneiricError, Problem, Refused, did_you_mean, nearest
 from oneiric.core.origins import EnvOrigin
@@ -23,7 +24,6 @@ CODES = {
     "BadReply": "bad-reply",
     "BodyTooLarge": "body-too-large",
     "BuildFailed": "build-failed",
-    "ClassOverride": "class-override",
     "ConfigNotFound": "config-not-found",
     "Conflict": "conflict",
     "Denied": "denied",
@@ -53,7 +53,6 @@ CODES = {
     "Refused": "refused",
     "ScopeClosed": "scope-closed",
     "ScopeLeak": "scope-leak",
-    "SecretsCannotSelect": "secrets-cannot-select",
     "SelectionDenied": "selection-denied-by-profile",
     "SelectionMissingCapability": "selection-missing-capability",
     "SelectionNotInstalled": "selection-not-installed",
@@ -190,11 +189,25 @@ def test_nearest_gives_at_most_as_many_as_asked() -> None:
 
 def test_all_faults_of_an_application_stand_in_one_text() -> None:
     """A faulty application is mended in one go, not fault by fault."""
-    error = errors.InvalidApplication("shop", [errors.ClassOverride("A"), errors.ClassOverride("B")])
+    error = errors.InvalidApplication("shop", [errors.UnknownSlot("a"), errors.UnknownSlot("b")])
 
     assert error.message == "application shop has 2 faults"
     assert [line.split(" ")[0] for line in str(error).splitlines() if line.startswith("error[")] == [
         "error[invalid-application]",
-        "error[class-override]",
-        "error[class-override]",
+        "error[unknown-slot]",
+        "error[unknown-slot]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        pytest.param("pricng", "pricng", id="a name"),
+        pytest.param("OrderBook", "order_book", id="a type"),
+        pytest.param("list[HTTPRoute]", "list_httproute", id="a generic type"),
+    ],
+)
+def test_a_missing_dependency_offers_a_declaration_that_is_taken(wanted: str, name: str) -> None:
+    """The fix can be pasted: a slot may have that name."""
+    assert errors.MissingDependency(wanted).fixes == (f"declare it: app.slot(...) or app.provide('{name}')",)
+    assert Application("shop").provide(name)(object)

@@ -224,6 +224,20 @@ async def test_the_time_limit_is_for_the_whole_request(server: Loopback, path: s
 
 
 @pytest.mark.asyncio
+async def test_no_more_connections_than_allowed_are_open_at_once(server: Loopback) -> None:
+    """Whoever finds none free waits, within the time limit; one that is given back is used."""
+    async with client(max_connections=1, timeout_s=0.5) as http:
+        first = await http.start("GET", f"{server.url}/drip")
+        with pytest.raises(TimedOut):
+            await http.send("GET", f"{server.url}/echo")
+
+        await first.close()
+        after = await http.send("GET", f"{server.url}/echo")
+
+    assert after.status == 200
+
+
+@pytest.mark.asyncio
 async def test_a_refused_connection_surely_sent_nothing() -> None:
     """Nobody listening: unavailable, marked so that any call may be tried again, with the reason."""
     async with client() as http:

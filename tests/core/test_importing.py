@@ -41,7 +41,7 @@ def test_a_reference_leads_to_what_it_names(reference: str, found: object) -> No
         pytest.param("shop", "it is not of the form module:attribute", id="no colon"),
         pytest.param(":app", "it is not of the form module:attribute", id="no module"),
         pytest.param("shop:", "it is not of the form module:attribute", id="no attribute"),
-        pytest.param("", "it is not of the form module:attribute", id="nothing at all"),
+        pytest.param("..shop:app", "it is not of the form module:attribute", id="relative"),
         pytest.param(
             "oneiric.nowhere:app",
             "ModuleNotFoundError: No module named 'oneiric.nowhere'",
@@ -71,6 +71,30 @@ def test_a_module_that_raises_is_reported_with_its_own_error_chained(folder: Pat
         load("broken_shop:app")
 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_what_a_module_says_when_it_raises_holds_no_credential(folder: Path) -> None:
+    """An exception may quote a connection string; the error is shown to whoever runs a command."""
+    (folder / "leaky_shop.py").write_text("raise RuntimeError('redis://ada:hunter2@db/0 is down, token=hunter3')\n")
+
+    with pytest.raises(AppNotImportable) as caught:
+        load("leaky_shop:app")
+
+    assert caught.value.message == (
+        'cannot load "leaky_shop:app": RuntimeError: redis://******@db/0 is down, token=******'
+    )
+    assert caught.value.fixes == ("mend the module; --debug shows where it fails",)
+
+
+def test_our_own_error_in_a_module_is_told_in_one_sentence_with_its_fix(folder: Path) -> None:
+    """Its block would be a block inside a block."""
+    (folder / "loud_shop.py").write_text("from oneiric import Application\nApplication('a').provide('Till')(int)\n")
+
+    with pytest.raises(AppNotImportable) as caught:
+        load("loud_shop:app")
+
+    assert caught.value.message.startswith('cannot load "loud_shop:app": InvalidName: "Till" cannot be a name here')
+    assert caught.value.fixes == ("use lower-case segments such as cache.sessions: letters, digits, underscores",)
 
 
 def test_require_returns_the_module() -> None:

@@ -113,7 +113,7 @@ def test_a_table_of_the_wrong_shape_is_named(tmp_path: Path, text: str, key: str
     [
         pytest.param(None, "there is no such file", id="missing"),
         pytest.param(b"a = ", "it is no TOML", id="broken"),
-        pytest.param(b"\xff\xfe", "UnicodeDecodeError", id="not text"),
+        pytest.param(b"\xff\xfe", "it is no text in UTF-8", id="not text"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, content: bytes | None, why: str) -> None:
@@ -124,6 +124,14 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, content: bytes |
 
     with pytest.raises(ConfigNotFound, match=why):
         read_config(path)
+
+
+def test_a_folder_where_a_file_should_be_is_told_in_words(tmp_path: Path) -> None:
+    """No name of a Python class, in files and in env files alike."""
+    with pytest.raises(ConfigNotFound, match=": is a directory"):
+        read_config(tmp_path)
+    with pytest.raises(ConfigNotFound, match=": is a directory"):
+        read_env_file(tmp_path)
 
 
 def test_variables_select_and_set() -> None:
@@ -190,9 +198,11 @@ def test_flags_say_what_was_given_and_hide_values() -> None:
 
 @pytest.mark.parametrize("text", ["cache", "=redis", ""])
 def test_a_flag_without_a_name_or_sign_is_refused(text: str) -> None:
-    """`--select` takes NAME=VALUE."""
-    with pytest.raises(InvalidValue, match="NAME=VALUE"):
+    """`--select` takes SLOT=ADAPTER, and `--set` KEY=VALUE."""
+    with pytest.raises(InvalidValue, match="SLOT=ADAPTER"):
         read_flags([text])
+    with pytest.raises(InvalidValue, match="KEY=VALUE"):
+        read_flags([], [text])
 
 
 @given(
@@ -212,3 +222,44 @@ def test_any_environment_is_tables_or_a_listed_error(environ: dict[str, str]) ->
         return
 
     assert len(tables.select) + len(tables.settings) <= len(environ)
+
+
+@pytest.mark.parametrize(
+    ("base", "own", "settings"),
+    [
+        pytest.param("f = 5", "f.b = 2", {"x.f.b": 2}, id="a table hides a value"),
+        pytest.param("f.b = 2", "f = 5", {"x.f": 5}, id="a value hides a table"),
+        pytest.param("f = {}", "f.b = 2", {"x.f.b": 2}, id="an empty table hides nothing above it"),
+        pytest.param("f.a = 1", "f = {}", {"x.f.a": 1}, id="an empty table hides nothing below it"),
+        pytest.param("f = 1", "f = {}", {"x.f": {}}, id="an empty table hides a value"),
+        pytest.param("f.a = 1", "f.b = 2", {"x.f.a": 1, "x.f.b": 2}, id="two tables merge"),
+    ],
+)
+def test_the_tables_of_a_profile_merge_with_the_base_by_leaf(
+    tmp_path: Path, base: str, own: str, settings: dict[str, object]
+) -> None:
+    """As two layers would."""
+    path = tmp_path / "oneiric.toml"
+    path.write_text(f"[settings.x]\n{base}\n[profiles.test.settings.x]\n{own}\n")
+
+    tables = read_config(path).tables("test")
+
+    assert {key: said.value for key, said in tables.settings.items()} == settings
+
+
+def test_a_key_with_dots_below_a_slot_is_one_part(tmp_path: Path) -> None:
+    """Only the name of a slot, which comes first, is a dotted one."""
+    path = tmp_path / "oneiric.toml"
+    path.write_text('[settings."cache.sessions".memory]\nhosts."example.org" = 1\n')
+
+    assert list(read_config(path).tables("default").settings) == ['cache.sessions.memory.hosts."example.org"']
+
+
+def test_a_real_variable_hides_one_of_an_env_file_that_is_spelled_otherwise(tmp_path: Path) -> None:
+    """Only two of one source are duplicates."""
+    path = tmp_path / "some.env"
+    path.write_text("oneiric_select__cache=redis")
+
+    tables = read_env({"ONEIRIC_SELECT__CACHE": "memory"}, read_env_file(path))
+
+    assert tables.select["cache"].value == "memory"

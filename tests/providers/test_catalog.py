@@ -102,41 +102,66 @@ def test_a_catalog_looks_up_by_category_and_name() -> None:
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Install another distribution for the time of the test; the argument is what its entry point names."""
+    """Install another distribution for the time of the test; the argument is the code that sets its ROWS."""
 
-    def install(value: str) -> None:
+    def install(code: str) -> None:
         (tmp_path / "acme_rows.py").write_text(
-            "from oneiric.providers.catalog import Category, Row\n"
-            "ROWS = [Category('toys', 'acme:Toy'), Row('toys', 'ball', 'acme:Ball')]\n"
-            "ROWS += [Row('cache', 'memory', 'acme:Own')]\n",
-            "utf-8",
+            f"from oneiric.providers.catalog import Category, Row\n{code}\n", "utf-8"
         )
         described = tmp_path / "acme-1.0.dist-info"
         described.mkdir()
         (described / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n", "utf-8")
-        (described / "entry_points.txt").write_text(f"[{GROUP}]\nacme = {value}\n", "utf-8")
+        (described / "entry_points.txt").write_text(f"[{GROUP}]\nacme = acme_rows:ROWS\n", "utf-8")
         monkeypatch.syspath_prepend(tmp_path)
-        catalog._entries.cache_clear()
+        catalog._added.cache_clear()
 
     yield install
-    catalog._entries.cache_clear()
+    catalog._added.cache_clear()
     sys.modules.pop("acme_rows", None)
 
 
 def test_another_distribution_adds_rows_and_categories(install: Callable[[str], None]) -> None:
-    """It adds, and replaces nothing of ours."""
-    install("acme_rows:ROWS")
+    """A category may stand after its rows; the origin of a row is the module it stands in."""
+    install("ROWS = (Row('toys', 'ball', 'acme:Ball'), Category('toys', 'acme:Toy'), Row('cache', 'own', 'acme:Own'))")
 
     everything = Catalog()
 
     assert list(everything.rows("toys")) == ["ball"]
     assert everything.categories()["toys"].protocol == "acme:Toy"
-    assert everything.rows("cache")["memory"].path == "oneiric.adapters.cache.memory:MemoryCache"
+    assert list(everything.rows("cache"))[-1] == "own"
+    assert str(everything.rows("cache")["own"].origin) == "acme_rows"
 
 
-def test_another_distribution_that_cannot_be_loaded_is_an_error(install: Callable[[str], None]) -> None:
-    """An adapter that silently is not there would be looked for in the wrong place."""
-    install("acme_rows:NOTHING")
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        pytest.param("NOTHING = 1", 'cannot load "acme_rows:ROWS": "acme_rows" has no attribute "ROWS"', id="absent"),
+        pytest.param("1 / 0", "ZeroDivisionError: division by zero", id="it raises"),
+        pytest.param("raise SystemExit(3)", "SystemExit: 3", id="it exits"),
+        pytest.param("ROWS = 3", "holds something else than Row and Category objects", id="no iterable"),
+        pytest.param("ROWS = ['cache']", "holds something else than Row and Category objects", id="other things"),
+        pytest.param("ROWS = [Row('cache', 'memory', 'a:B')]", '"cache/memory" cannot be a name here', id="taken"),
+        pytest.param("ROWS = [Row('cache', 'x', 'a:B')] * 2", '"cache/x" cannot be a name here', id="twice"),
+        pytest.param("ROWS = [Category('cache', 'a:B')]", '"cache" cannot be a name here', id="taken category"),
+        pytest.param("ROWS = [Row('cashe', 'x', 'a:B')]", 'there is no category "cashe"', id="no such category"),
+        pytest.param("ROWS = [Row('cache', 'A\\n', 'a:B')]", "of lower-case letters", id="no name"),
+        pytest.param("ROWS = [Row('cache', 'x', 'a:B', priority=2000)]", "its priority is no whole", id="priority"),
+    ],
+)
+def test_a_distribution_at_fault_is_named_every_time_it_is_asked(
+    install: Callable[[str], None], code: str, said: str
+) -> None:
+    """An adapter that silently is not there would be looked for in the wrong place; a report counts it once."""
+    install(code)
+    everything = Catalog()
+    found = []
 
-    with pytest.raises(OneiricError, match="acme_rows:NOTHING"):
-        Catalog().all_rows()
+    for ask in (everything.all_rows, everything.categories, lambda: everything.rows("cache")):
+        with pytest.raises(OneiricError) as caught:
+            ask()
+        found.append(caught.value)
+
+    assert said in found[0].message
+    assert "acme 1.0" in found[0].message
+    assert found[0].fixes == ("update acme 1.0", "pip uninstall acme")
+    assert all(error is found[0] for error in found)

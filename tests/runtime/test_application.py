@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import ItemsView
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -392,3 +395,22 @@ def test_a_slot_that_is_not_there_is_named() -> None:
 
     with pytest.raises(UnknownSlot, match="did you mean"):
         app.override({"loww": Other})
+
+
+def test_the_configuration_is_read_once_by_one_thread() -> None:
+    """Another one waits for it, and never drops layers that the first one builds from."""
+    is_free: list[bool] = []
+
+    class Probe(dict[str, str]):
+        """An environment that asks from another thread whether the lock is free while it is read."""
+
+        def items(self) -> ItemsView[str, str]:  # type: ignore[override]  # a dict has a type of its own for it
+            with ThreadPoolExecutor(1) as pool:
+                is_free.append(pool.submit(app.stack.lock.acquire, blocking=False).result())
+            return super().items()
+
+    app = Application("t", inputs=Inputs(environ=Probe(), folder=Path("no-such-folder")))
+
+    app.configure()
+
+    assert set(is_free) == {False}

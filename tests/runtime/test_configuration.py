@@ -151,3 +151,20 @@ def test_a_file_of_the_wrong_shape_is_refused(tmp_path: Path, text: str) -> None
 
     with pytest.raises(InvalidValue):
         Application("shop", inputs=Inputs(environ={}, folder=tmp_path)).check()
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        pytest.param({"oneiric_profile": "systemd"}, "", id="case is ignored"),
+        pytest.param({}, "ONEIRIC_PROFILE=systemd", id="the env file names it"),
+        pytest.param({"ONEIRIC_PROFILE": "systemd"}, "oneiric_profile=test", id="the real variable hides the file's"),
+    ],
+)
+def test_a_reserved_variable_is_read_like_any_other(tmp_path: Path, environ: dict[str, str], line: str) -> None:
+    """Whatever its case, and from an env file too."""
+    (tmp_path / "some.env").write_text(line)
+
+    found = read_configuration(Inputs(environ=environ, folder=tmp_path, env_file="some.env"))
+
+    assert found.profile.name == "systemd"

@@ -36,7 +36,7 @@ async def fail() -> None:
 @pytest.mark.asyncio
 async def test_an_open_that_takes_too_long_is_given_up() -> None:
     """Its own settings say how long; the error names slot and limit."""
-    app, journal = tower("low.Part.open_timeout_s=0.05")
+    app, journal = tower("low.Low.open_timeout_s=0.05")
     journal.acts = {"opening low": hang}
 
     with pytest.raises(StartFailed) as caught:
@@ -92,7 +92,7 @@ async def test_a_constructor_that_fails_is_told_from_an_open() -> None:
 @pytest.mark.asyncio
 async def test_a_closer_that_hangs_is_given_up_and_the_others_run() -> None:
     """Its own settings say how long; the log names it."""
-    app, journal = tower("middle.Part.close_timeout_s=0.05")
+    app, journal = tower("middle.Middle.close_timeout_s=0.05")
     journal.acts = {"close middle": hang}
     stream = io.StringIO()
     configure(level="ERROR", as_json=True, stream=stream)
@@ -117,7 +117,7 @@ async def test_a_closer_that_hangs_is_given_up_and_the_others_run() -> None:
 @pytest.mark.asyncio
 async def test_health_is_an_answer_whatever_the_adapter_does(act: object, is_ok: bool) -> None:
     """A check that raises or hangs says: not healthy; and nothing of what it raised."""
-    app, journal = tower("low.Part.health_timeout_s=0.05")
+    app, journal = tower("low.Low.health_timeout_s=0.05")
     journal.acts = {"health low": act} if callable(act) else {}
 
     async with app:

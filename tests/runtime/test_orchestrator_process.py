@@ -200,7 +200,7 @@ def test_the_second_signal_ends_the_process_at_once(harbour: Harbour, number: si
         program.wait_until_ready()
         program.signal(signal.SIGTERM)
         program.wait_for_line("pilot home")
-        program.signal(number)
+        wait_until(lambda: program.process.poll() is not None or program.signal(number), ORDERLY_S)
         code = program.wait(ORDERLY_S)
 
     assert code == expected

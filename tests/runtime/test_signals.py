@@ -36,6 +36,19 @@ def test_a_signal_that_came_before_the_loop_is_not_lost(number: signal.Signals) 
     assert stop.is_set
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_that_is_delivered_twice_asks_once(number: signal.Signals) -> None:
+    """GNU `timeout` signals the process and then its group: nothing may be cut off by that."""
+    now_s = iter([7.0, 7.09])
+
+    with StopSignal(clock=lambda: next(now_s)).installed() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)  # it would end this process
+
+    assert stop.is_set
+    assert next(now_s, None) is None
+
+
 def test_readiness_is_told_inside_the_handler() -> None:
     """Before the loop has its next turn."""
     told: list[str] = []

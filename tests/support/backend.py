@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import uuid
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from tests.backends.backends import STARTERS
@@ -16,35 +15,17 @@ class MissingBackend(Exception):
     """A backend that can neither be reached nor started here; the message says what would help."""
 
 
-@dataclass(slots=True)
-class Backend:
-    """
-    A server that a test may use.
-
-    Attributes:
-        name: As in `STARTERS`, or the part of the variable between `ONEIRIC_TEST_` and `_URL`, in lower case.
-        settings: What a client needs; `url` where the server has one.
-        unique: A prefix of this test's own, `[a-z][a-z0-9]*`, so that tests share a server without meeting.
-    """
-
-    name: str
-    settings: dict[str, str | int]
-    unique: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}")
-
-    @property
-    def url(self) -> str:
-        """The server's address."""
-        return str(self.settings["url"])
-
-
 def variable_of(name: str) -> str:
     """Return the environment variable that holds the address of a backend."""
     return f"ONEIRIC_TEST_{name.upper()}_URL"
 
 
-def from_environment(name: str) -> Backend | None:
+def from_environment(name: str) -> Mapping[str, str | int] | None:
     """
-    Return the backend whose address the environment holds, or None where the variable is not set.
+    Return what a client needs to reach a backend whose address the environment holds; None where it holds none.
+
+    Args:
+        name: As in `STARTERS`, or the part of the variable between `ONEIRIC_TEST_` and `_URL`, in lower case.
 
     Raises:
         MissingBackend: It is set, and nothing listens there.
@@ -56,7 +37,7 @@ def from_environment(name: str) -> Backend | None:
     host, port = parts.hostname or "127.0.0.1", parts.port
     if port is not None and not is_listening(port, host=host):
         raise MissingBackend(f"{variable_of(name)} names {host}:{port}, and nothing listens there")
-    return Backend(name, {"url": url})
+    return {"url": url}
 
 
 def start(name: str) -> Server:

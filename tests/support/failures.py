@@ -34,7 +34,6 @@ def selection() -> Iterator[OneiricError]:
     yield errors.SelectionNotInstalled("cache", "redis", "redis", others=["multitier", "memory"], origin=ENV)
     yield errors.SelectionDenied("cache", "redis", denied_at=CodeOrigin("oneiric.toml:9"), origin=ENV)
     yield errors.SelectionMissingCapability("cache", "memory", {"shared"}, others=["redis"], origin=ENV)
-    yield errors.SecretsCannotSelect("cache", origin=ENV)
     yield errors.AmbiguousSlot("cache.sessions", [("one", AT), ("two", CodeOrigin("shop.cache"))], priority=100)
     yield errors.NoCandidate("cache", losers=[("redis", "not-installed"), ("memory", "denied-by-profile")])
 
@@ -60,13 +59,12 @@ def wiring() -> Iterator[OneiricError]:
     """Build the errors of the graph."""
     yield errors.AmbiguousType("Cache", ["cache", "cache.sessions"], path=CHECKOUT[:1], origin=AT)
     yield errors.WrongType("cache", "Cache", "dict", missing=["add", "incr"], origin=AT)
-    yield errors.ClassOverride("Shop")
     yield errors.DependencyCycle(["pricing", "rates", "pricing"], origin=AT)
     yield errors.MissingDependency("pricng", known=["pricing"], path=CHECKOUT[:1], origin=AT)
     yield errors.ScopeLeak("pricing", "app", "basket", "request", origin=AT)
     yield errors.AnnotationUnresolved("Rates", "rates", path=("pricing",), origin=AT)
     yield errors.InvalidApplication(
-        "shop", [errors.ClassOverride("Shop"), errors.UnknownSlot("chache", known=["cache"])]
+        "shop", [errors.DependencyCycle(["pricing", "pricing"]), errors.UnknownSlot("chache", known=["cache"])]
     )
 
 
@@ -83,7 +81,7 @@ def running() -> Iterator[OneiricError]:
     yield errors.ScopeClosed("basket", "request")
     yield errors.BuildFailed("cache", "oneiric.adapters.cache.redis:RedisCache", ValueError("hunter2"), path=CHECKOUT)
     yield errors.OpenTimeout("cache", 10.0)
-    yield errors.StartFailed("cache", errors.Unavailable("connection refused", **WHERE), [ValueError("hunter2")])
+    yield errors.StartFailed("slot cache", errors.Unavailable("connection refused", **WHERE), [ValueError("hunter2")])
     yield errors.HandlerFailed(["reserve", "notify"])
 
 

@@ -47,11 +47,21 @@ def commands(block: Block) -> list[tuple[str, str]]:
 
 
 def matches(wanted: str, printed: str) -> bool:
-    """Tell whether a text was printed; `...` on a line of its own stands for any number of lines."""
-    parts = [re.escape(line.rstrip()) if line.strip() != "..." else None for line in wanted.splitlines()]
+    """
+    Tell whether a text was printed.
+
+    `...` on a line of its own stands for any number of lines. How wide a column is does not count: it follows from the
+    names of all adapters, and a page must not change with each new one.
+    """
+    parts = [re.escape(_narrow(line)) if line.strip() != "..." else None for line in wanted.splitlines()]
     pattern = "".join("(?:.*\n)*?" if part is None else f"{part}\n" for part in parts)
-    lines = "".join(f"{line.rstrip()}\n" for line in printed.rstrip().splitlines())
+    lines = "".join(f"{_narrow(line)}\n" for line in printed.rstrip().splitlines())
     return re.fullmatch(pattern, lines) is not None
+
+
+def _narrow(line: str) -> str:
+    """Return a line without blanks at its end, and with one in place of several inside."""
+    return re.sub(r"(?<=\S) +", " ", line.rstrip())
 
 
 def run_command(line: str, wanted: str, where: str) -> None:

@@ -107,7 +107,7 @@ def tower(*settings: str, eager: bool = True, **environ: str) -> tuple[Applicati
     Return an application of the parts high, middle, low and side, and their new journal.
 
     Args:
-        settings: Values as `--set` takes them: `low.Part.open_timeout_s=0.05`.
+        settings: Values as `--set` takes them: `low.Low.open_timeout_s=0.05`.
         eager: They are opened by the start; otherwise by their first use.
         environ: The whole environment of the application.
     """

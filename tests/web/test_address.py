@@ -127,3 +127,15 @@ def test_a_host_of_elsewhere_is_refused(host: str) -> None:
         listen(Address(host, 0))
 
     assert caught.value.key == "web.host"
+
+
+@pytest.mark.parametrize(
+    ("why", "fixes"),
+    [
+        pytest.param("address already in use", ("--port NUMBER", "stop the other process"), id="taken"),
+        pytest.param("permission denied", ("--port NUMBER, 1024 or more",), id="not allowed"),
+    ],
+)
+def test_a_port_that_cannot_be_had_is_answered_with_what_helps(why: str, fixes: tuple[str, ...]) -> None:
+    """Where nobody else listens, there is no other process to stop."""
+    assert PortInUse("127.0.0.1", 80, why).fixes == fixes

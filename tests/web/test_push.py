@@ -164,6 +164,8 @@ def test_a_structured_event_that_is_none_is_refused_with_the_attribute(document:
         pytest.param(b"{", id="cut off"),
         pytest.param(b"\xff\xfe", id="no UTF-8"),
         pytest.param(b"[" * 100_000, id="endless nesting"),
+        pytest.param(b'{"a": "\\ud800"}', id="half a surrogate pair"),
+        pytest.param(b'["\\uDC00"]', id="the other half"),
     ],
 )
 @pytest.mark.parametrize("mode", ["structured", "binary"])

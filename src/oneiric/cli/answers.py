@@ -103,7 +103,7 @@ def _count(found: list[OneiricError], noun: str) -> str:
 def list_slots(options: Options) -> Reply:
     """Answer with every slot and who fills it."""
     with application(options) as app:
-        records = [app.index.records[slot] for _, slot in sorted(app.registry.slots.items())]
+        records = [app.index.records[slot] for _, slot in sorted(app.slots.by_name.items())]
         origins = [_origin(record) for record in records]
         rows = [
             {

@@ -30,7 +30,7 @@ def orchestrate(
     port: Annotated[str | None, typer.Option(metavar="NUMBER", help="Listen here; 0 takes a free one.")] = None,
     no_web: Annotated[bool, typer.Option("--no-web", help="Serve no HTTP.")] = False,
 ) -> Any:
-    """Run the application: open what it needs, serve until SIGTERM or SIGINT, close everything."""
+    """Run the application until SIGTERM or SIGINT. It opens what is needed, serves, and closes everything."""
     from oneiric.cli import answers
 
     return answers.orchestrate(options, port, web=not no_web)
@@ -39,9 +39,10 @@ def orchestrate(
 @program.command()
 @accepting()
 def explain(
-    options: Options, name: Annotated[str, typer.Argument(help="A slot such as cache, or a key such as web.port.")]
+    options: Options,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A slot such as cache, or a key such as web.port.")],
 ) -> Any:
-    """Say who fills a slot or which value a setting has, from where, and why the others lost."""
+    """Say who fills a slot or what a setting is, and why. Shown are all sources, and why the others lost."""
     from oneiric.cli import answers
 
     return answers.explain(options, name)
@@ -63,7 +64,7 @@ def graph(
 def check(
     options: Options, strict: Annotated[bool, typer.Option("--strict", help="Warnings count as faults.")] = False
 ) -> Any:
-    """Find every fault of the application in one run, without opening anything."""
+    """Find every fault in one run. Nothing is opened."""
     from oneiric.cli import answers
 
     return answers.check(options, strict=strict)
@@ -72,7 +73,7 @@ def check(
 @program.command("list")
 @accepting()
 def list_slots(options: Options) -> Any:
-    """List the slots, each with who fills it, the layer that decided and where it says so."""
+    """List the slots with who fills each. Shown are also the layer that decided, and where it says so."""
     from oneiric.cli import answers
 
     return answers.list_slots(options)
@@ -81,7 +82,7 @@ def list_slots(options: Options) -> Any:
 @program.command()
 @accepting(*REPLY_OPTIONS)
 def adapters(options: Options) -> Any:
-    """List every adapter there is to choose from; with --app before the command, those of its catalog."""
+    """List every adapter there is to choose from. With --app before the command, those of its catalog."""
     from oneiric.cli import answers
 
     return answers.adapters(options)

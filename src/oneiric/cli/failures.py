@@ -23,7 +23,7 @@ def failed(error: Exception) -> Reply:
     if isinstance(error, InvalidApplication):
         return refused(error)
     if not isinstance(error, OneiricError):
-        error = OneiricError(f"{_names(error)} was raised", fixes=(DEBUG_FIX,))
+        error = OneiricError(f"{_names(error)} was raised{_place(error)}", fixes=(DEBUG_FIX,))
     code = REFUSED if isinstance(error, Refused) else FAILED
     return Reply(answer("error", **error.problem.fields()), notices=(block(error.problem),), code=code)
 
@@ -49,8 +49,8 @@ def blocks(
 
 
 def block(problem: Problem, *, label: str = "error", notes: Sequence[str] = ()) -> str:
-    """Return the lines a person reads, without control characters."""
-    return "\n".join(clean(line) for line in problem.text(label, notes).split("\n"))
+    """Return the lines a person reads: no name breaks a line or reaches the terminal as a control."""
+    return problem.text(label, notes, shown=clean)
 
 
 def _notes(error: OneiricError, application: Container | None) -> Sequence[str]:
@@ -58,6 +58,16 @@ def _notes(error: OneiricError, application: Container | None) -> Sequence[str]:
     if application is None or slot is None or not error.code.startswith("selection-"):
         return ()
     return application.explain(slot).notes
+
+
+def _place(error: BaseException) -> str:
+    """Return ` at module:line` of the line that raised; nothing where nobody knows it."""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
 
 
 def _names(error: BaseException) -> str:

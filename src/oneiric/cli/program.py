@@ -15,19 +15,27 @@ from oneiric.cli.output import write, write_json
 from oneiric.cli.reply import Reply
 
 INTERRUPTED = 130
-CLOSED_PIPE = 1
+UNWRITTEN = 1
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error becomes a block or an object, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _fill_closed_streams()
     try:
         return _run(given, as_json=wants_json(given))
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:  # who read our output went away: there is nobody to tell
+    except OSError:  # who read our output went away, or the disk it goes to is full: there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CLOSED_PIPE
+        return UNWRITTEN
+
+
+def _fill_closed_streams() -> None:
+    """Let a stream that was closed before the start (`2>&-`) swallow what is written, as a daemon expects."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # open until the process ends
 
 
 def wants_json(given: Sequence[str]) -> bool:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from oneiric.providers.slot import Binding, Cell, Slot
+from oneiric.providers.slot import Binding, Cell, Raw, Slot
 
-StateOf = Callable[[Slot], tuple[Binding | None, Mapping[str, object] | None]]
+StateOf = Callable[[Slot], tuple[Binding | None, Raw | None]]
+IsSaid = Callable[[Cell], bool]
 
 
 def reached(changed: Iterable[Slot], every: Iterable[Slot]) -> list[Slot]:
@@ -51,7 +52,7 @@ def _visit(start: Slot, dependants: Mapping[Slot, list[Slot]], seen: set[Slot], 
             work.append((following, iter(dependants.get(following, ()))))
 
 
-def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf) -> list[Cell]:
+def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf, is_said: IsSaid) -> list[Cell]:
     """
     Move slots to the cells of their new states.
 
@@ -59,6 +60,7 @@ def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf) -> l
         changed: The slots whose bindings or settings changed.
         every: All slots that may have been built from them.
         state_of: The winning binding and the settings of a slot as they are now.
+        is_said: Whether the layers still say all that a cell stands for, perhaps below others.
 
     Returns:
         The cells that no state leads back to any more, dependants first: what was built in them can be closed.
@@ -79,27 +81,23 @@ def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf) -> l
         if found is not None:
             slot.stash = tuple(cell for cell in slot.stash if cell is not found)
             slot.cell = found
-    return [cell for slot in reversed(order) if slot.stash for cell in _forgotten(slot)]
+    return [cell for slot in reversed(order) if slot.stash for cell in _forgotten(slot, is_said)]
 
 
-def _fits(cell: Cell, binding: Binding | None, settings: Mapping[str, object] | None) -> bool:
+def _fits(cell: Cell, binding: Binding | None, settings: Raw | None) -> bool:
     """Tell whether a cell stands for a state, and all it was built from is what its slots show now."""
     same = cell.binding is binding and cell.settings == settings
     return same and all(source.slot.cell is source for source in cell.inputs)
 
 
-def _forgotten(slot: Slot) -> list[Cell]:
-    """Take the cells out of the stash whose binding is gone, or that were built from such a cell."""
-    gone = [cell for cell in slot.stash if not _may_return(cell)]
+def _forgotten(slot: Slot, is_said: IsSaid) -> list[Cell]:
+    """Take the cells out of the stash that no change leads back to, and what was built from such a cell."""
+    gone = [cell for cell in slot.stash if not (is_said(cell) and _has_inputs(cell))]
     if gone:
         slot.stash = tuple(cell for cell in slot.stash if cell not in gone)
     return gone
 
 
-def _may_return(cell: Cell) -> bool:
-    """Tell whether some later change could lead back to this cell."""
-    binding = cell.binding
-    if binding is None:
-        return False
-    bound = binding.layer == "code" or any(binding is other for other in cell.slot.bindings)
-    return bound and all(source.slot.cell is source or source in source.slot.stash for source in cell.inputs)
+def _has_inputs(cell: Cell) -> bool:
+    """Tell whether all that a cell was built from is shown, or set aside."""
+    return all(source.slot.cell is source or source in source.slot.stash for source in cell.inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -14,14 +15,15 @@ from oneiric.containers.graph import Graph, draw
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer, Override
 from oneiric.containers.needs import read_needs
-from oneiric.containers.registry import CHILDREN, Registry
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import CODE_RANK, Selection
+from oneiric.containers.slots import CHILDREN, Slots
 from oneiric.containers.stack import Stack
 from oneiric.containers.validation import validate
 from oneiric.containers.wiring import Wiring
 from oneiric.core.config import validated
 from oneiric.core.errors import InvalidApplication, InvalidName, OneiricError, Problem, nearest
+from oneiric.core.markers import Named
 from oneiric.core.origins import CodeOrigin, OverrideOrigin, caller, defined_at
 from oneiric.core.profiles import BUILT_IN, Profile, find_profile
 from oneiric.providers.adapter import ObjectProvider
@@ -41,6 +43,10 @@ class ChildContainer(DynamicContainer):
         for part, slot in parts.items():
             self.place(part, slot)
 
+    def find_late(self, name: str) -> Slot | None:
+        """Return a slot that is known only now; the container that owns this child replaces it."""
+        return None
+
     def place(self, name: str, slot: Slot) -> None:
         """Make a slot reachable: as an attribute, or below the slot of its first segment."""
         if name.isidentifier():
@@ -51,6 +57,9 @@ class ChildContainer(DynamicContainer):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in {"providers", "name"}:
             raise AttributeError(name)
+        if (late := self.find_late(name)) is not None:
+            self.place(name, late)
+            return late
         near = nearest(name, self.providers)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise AttributeError(f'{self.name} has nothing named "{name}"{hint}')
@@ -84,16 +93,17 @@ class Container(DynamicContainer):
         catalog = catalog or Catalog()
         self.name = name
         self.state: str = "new"
-        self.registry = Registry(self)
-        self.stack = Stack(self.registry, catalog, find_profile(profile) if isinstance(profile, str) else profile)
+        self.slots = Slots(self)
+        self.stack = Stack(self.slots, catalog, find_profile(profile) if isinstance(profile, str) else profile)
         self.wiring = Wiring(name, self.stack)
         self.stack.forgotten = self._forget
         self.sites = self.wiring.sites
         self.subscriptions: dict[str, list[Slot]] = {}
         self.sections = Sections()
         self._index: Index | None = None
+        self._asked: list[Named] = []  # what registered functions ask of slots that are not declared yet
         for category in catalog.built_in.values():
-            self.registry.declare_category(category.name, category.protocol)
+            self.slots.declare_category(category.name, category.protocol)
         for layer in layers:
             self.stack.put(layer)
         active.made(self)
@@ -113,18 +123,23 @@ class Container(DynamicContainer):
         return self.stack.catalog
 
     def __getattr__(self, name: str) -> Any:
-        if name in CHILDREN and "registry" in self.__dict__:
-            child = self._make_child(name, self.registry.of_child(name))
+        if name in CHILDREN and "slots" in self.__dict__:
+            child = self._make_child(name, self.slots.of_child(name))
+            child.__dict__["find_late"] = functools.partial(self._find_late, name)
             setattr(self, name, child)
             return child
         return super().__getattribute__(name)  # raises again what a property raised, or that there is no such attribute
+
+    def _find_late(self, child: str, name: str) -> Slot | None:
+        self.stack.widen()
+        return self.slots.of_child(child).get(name)
 
     def _make_child(self, name: str, parts: Mapping[str, Slot]) -> ChildContainer:
         return ChildContainer(name, parts)
 
     def traverse(self, types: Any = None) -> Iterator[Provider[Any]]:  # type: ignore[override]  # no class-level form
         """Yield every slot, and every provider that is bound to one or needed by it."""
-        yield from traverse(*self.registry.every(), types=types)
+        yield from traverse(*self.slots.every(), types=types)
 
     def slot(
         self,
@@ -156,22 +171,22 @@ class Container(DynamicContainer):
         stack = self.stack
         with stack.lock:
             if isinstance(name, str) and type_ is not None:
-                slot = self.registry.declare(name, type_, at=caller(1))
+                if "." in name and name.rpartition(".")[0] not in self.slots.by_name:
+                    stack.widen()  # it may stand below the category of another distribution, and share its type
+                slot = self.slots.declare(name, type_, at=caller(1))
                 self._placed(slot)
             else:
                 slot = stack.resolve(name)
             if capabilities or any_of or eager:
-                slot.wants |= frozenset(capabilities)
-                slot.any_of |= frozenset(any_of)
                 slot.eager |= eager
-                stack.move([slot])
+                self._ask(slot, frozenset(capabilities), frozenset(any_of))
             return slot
 
     def alias(self, name: str, target: str) -> None:
         """Give a slot a second name, which leads to the same object. Raises UnknownSlot if there is no such slot."""
         with self.stack.lock:
-            self.registry.alias(name, target)
-            self.stack.placed(self.registry.named(name), name)
+            self.slots.alias(name, self.stack.resolve(target).name)
+            self._placed(self.slots.named(name), name)
 
     def provide(self, name: str, *, scope: str = "app", eager: bool = False) -> Callable[[F], F]:
         """
@@ -191,7 +206,7 @@ class Container(DynamicContainer):
 
         def register(target: F) -> F:
             with self.stack.lock:
-                slot = self.registry.declare_object(name, target, scope=scope, eager=eager)
+                slot = self.slots.declare_object(name, target, scope=scope, eager=eager)
                 self._register(slot, target, ObjectProvider(target))
             return target
 
@@ -220,7 +235,7 @@ class Container(DynamicContainer):
         def register(function: F) -> F:
             part = name or f"{function.__module__}:{function.__qualname__}"
             self._part("events", "handler", part)(function)
-            self.subscriptions.setdefault(event_type, []).append(self.registry.parts["events"][part])
+            self.subscriptions.setdefault(event_type, []).append(self.slots.parts["events"][part])
             return function
 
         return register
@@ -229,7 +244,7 @@ class Container(DynamicContainer):
         def register(function: F) -> F:
             at = defined_at(getattr(function, "__injected__", function))
             with self.stack.lock:
-                slot = self.registry.declare_part(child, kind, name, at=at)
+                slot = self.slots.declare_part(child, kind, name, at=at)
                 self._register(slot, function, own_provider(function))
             return function
 
@@ -241,16 +256,25 @@ class Container(DynamicContainer):
         slot.bindings = (Binding("code", CODE_RANK, origin=origin, label=label_of(target), value=provider),)
         if site := getattr(target, "__site__", None):
             site.is_registered = True
-        for need in read_needs(target).values():
-            if need.named is not None and (asked := self.registry.get(need.named.name)) is not None:
-                asked.wants |= need.named.capabilities
-                asked.any_of |= need.named.any_of
+        self._asked += [need.named for need in read_needs(target).values() if need.named is not None]
         self._placed(slot)
 
-    def _placed(self, slot: Slot) -> None:
+    def _ask(self, slot: Slot, capabilities: frozenset[str], any_of: frozenset[str]) -> None:
+        """Let a slot ask its adapter for more."""
+        slot.wants |= capabilities
+        slot.any_of |= {any_of} if any_of else set()
+        self.stack.move([slot])
+
+    def _placed(self, slot: Slot, *aliases: str) -> None:
+        """Make a new slot, or a new name of one, reachable; layers and functions may have spoken about it before."""
         if child := self.__dict__.get(slot.child):
-            child.place(slot.name, slot)
-        self.stack.placed(slot)
+            child.place(aliases[0] if aliases else slot.name, slot)
+        self.stack.placed(slot, *aliases)
+        for named in [*self._asked]:
+            if (asked := self.slots.get(named.name)) is not None:
+                self._asked.remove(named)
+                if named.capabilities or named.any_of:
+                    self._ask(asked, named.capabilities, named.any_of)
 
     @property  # type: ignore[override]
     def overridden(self) -> tuple[LayerContainer, ...]:
@@ -278,14 +302,14 @@ class Container(DynamicContainer):
             layer = overriding
         else:
             layer = LayerContainer("explicit", overriding, origin=OverrideOrigin(caller(1)))
-        stack, slots = self.stack, self.registry.slots
+        stack, slots = self.stack, self.slots.by_name
         with stack.lock:
             for key, said in layer.bindings.items():
                 slot = slots.get(key) or stack.resolve(key)
                 if not isinstance(said.value, str):
                     check_fit(slot, said.value)
-            layer.is_checked = True
-            stack.put(layer)
+            layer = stack.put(layer)
+            stack.checked.add(layer)
         return Override(self, layer, overriding)
 
     def drop(self, layer: LayerContainer) -> None:
@@ -314,8 +338,7 @@ class Container(DynamicContainer):
         """Bind one thing to one slot in layer `explicit`. Raises WrongType if it does not fit."""
         check_fit(slot, value)
         layer = LayerContainer("explicit", {slot: value}, origin=OverrideOrigin(caller(2)))
-        self.stack.put(layer)
-        return Override(self, layer, value)
+        return Override(self, self.stack.put(layer), value)
 
     def drop_binding(self, slot: Slot, binding: Binding) -> None:
         """Take the layer of one explicit binding away."""
@@ -364,6 +387,8 @@ class Container(DynamicContainer):
         """The records of the state in force, made once for each state."""
         with self.stack.lock:
             if self._index is None:
+                if self.stack.has_unbound:
+                    self.stack.widen()
                 self.stack.is_read = True
                 self._index = Index(self.wiring)
             return self._index
@@ -410,7 +435,7 @@ class Container(DynamicContainer):
     def elsewhere(self) -> Mapping[str, Selection]:
         """Return what the layers would say under each other profile."""
         others = (profile for name, profile in sorted(BUILT_IN.items()) if name != self.profile.name)
-        return {other.name: Selection(self.catalog, other, self.layers_in(other)) for other in others}
+        return {other.name: Selection(self.catalog, other, self.layers_in(other), self.slots.owned) for other in others}
 
     def declare_section(self, name: str, model: type | str) -> None:
         """

@@ -7,16 +7,17 @@ Nothing is opened and no SDK is imported; the evaluator that decides is the one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from oneiric.containers.explanation import Candidate, Counterfactual, Explanation, Input
 from oneiric.containers.index import Index
-from oneiric.containers.layers import LayerContainer
-from oneiric.containers.registry import Registry
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import Selection
+from oneiric.containers.slots import Slots
+from oneiric.containers.stack import Stack
 from oneiric.containers.wiring import Wiring
-from oneiric.core.config import Choice, Share, Status, Value, faults_of, validated
+from oneiric.core.config import MISSING, Choice, Share, Status, Value, evaluate, faults_of, validated
 from oneiric.core.errors import OneiricError, UnknownKey, UnknownSlot
 from oneiric.core.log import HIDDEN, fingerprint, redact
 from oneiric.core.origins import CodeOrigin
@@ -27,7 +28,7 @@ class Explained(Protocol):
     """What explaining asks of a container."""
 
     wiring: Wiring
-    registry: Registry
+    slots: Slots
     sections: Sections
 
     @property
@@ -51,9 +52,12 @@ class Explainer:
 
     def explain(self, name: str) -> Explanation:
         """Explain a slot or a key. Raises UnknownSlot if it is neither, UnknownKey if only its slot is known."""
-        slot = self._container.registry.get(name)
+        slot = self._stack.lookup(name)
+        if slot is None and self._stack.widen():
+            slot = self._stack.lookup(name)
         if slot is not None:
             return self.slot(slot)
+        name = self._container.slots.own_key(name)
         known: list[str] = []
         for values in self._values_near(name):
             for value in values:
@@ -62,11 +66,11 @@ class Explainer:
             known += [value.field.key for value in values]
         if known and name.count(".") >= min(key.count(".") for key in known):
             raise UnknownKey(name, known=known)
-        raise UnknownSlot(name, known=[*self._container.registry.slots, *known])
+        raise UnknownSlot(name, known=[*self._container.slots.by_name, *known])
 
     def _values_near(self, name: str) -> Iterator[Sequence[Value]]:
         """Yield the settings that a key may belong to: those of its slots, the longest name first, and its section."""
-        for owner in sorted(self._container.registry.slots.values(), key=lambda s: len(s.name), reverse=True):
+        for owner in sorted(self._container.slots.by_name.values(), key=lambda s: len(s.name), reverse=True):
             if name.startswith(owner.name + "."):
                 yield self._values(owner)
         section = name.partition(".")[0]
@@ -76,10 +80,12 @@ class Explainer:
 
     def slot(self, slot: Slot) -> Explanation:
         """Explain who fills a slot."""
+        if slot.category is None and not slot.bindings:
+            self._stack.widen()
         selection = self._stack.selection
         voices = slot.bindings[::-1]
         choice = selection.choose(slot, voices)
-        candidates = list(_candidates(slot, selection, voices, choice))
+        candidates = list(_candidates(slot, self._stack, voices, choice))
         winner = next((candidate for candidate in candidates if candidate.status == "winner"), None)
         index = self._container.index
         found = (index.records[edge.slot] for edge in index.read(self._container.wiring, slot).edges if edge.slot)
@@ -96,7 +102,7 @@ class Explainer:
             settings=tuple(self.value(value) for value in self._values(slot)),
             needs=needs,
             used_by=tuple(f"slot {r.slot.name}" if r.slot.kind == "object" else need.at for r, need in users),
-            counterfactuals=tuple(self._otherwise(slot, selection, voices, choice, winner)),
+            counterfactuals=tuple(self._otherwise(slot, selection, voices, choice)),
             at=_place(slot, self._container.wiring, choice, voices),
             scope=slot.scope,
             state=self._state(slot),
@@ -110,10 +116,12 @@ class Explainer:
     def value(self, value: Value) -> Explanation:
         """Explain the value of a setting; `value.value` is what the model made of it."""
         profile = self._stack.profile
+        alone = replace(value.field, default=MISSING)
         silent = [
             Share(layer.name, "ineligible", "layer-disabled", said.value, said.origin)
             for layer in self._stack.selection.silent
-            if (said := layer.settings.get(value.field.key)) is not None
+            for said in evaluate(alone, [(layer.name, layer.settings)]).shares
+            if said.origin is not None
         ]
         shares = [*value.shares, *silent]
         candidates = tuple(
@@ -141,7 +149,7 @@ class Explainer:
         return _typed(*found)
 
     def _otherwise(
-        self, slot: Slot, selection: Selection, voices: Sequence[Binding], choice: Choice, winner: Candidate | None
+        self, slot: Slot, selection: Selection, voices: Sequence[Binding], choice: Choice
     ) -> Iterator[Counterfactual]:
         """Decide again without the winner, and in every profile where the answer differs."""
         if choice.voice is not None:
@@ -149,26 +157,10 @@ class Explainer:
             yield Counterfactual({"without": voices[choice.voice].layer}, _outcome(selection.choose(slot, rest), rest))
         here = _outcome(choice, voices)
         for name, other in self._container.elsewhere().items():
-            theirs = _voices_in(slot, other, self._stack.layers, voices)
+            theirs = [*self._stack.said(slot, other), *(voice for voice in voices if voice.layer == "code")]
             outcome = _outcome(other.choose(slot, theirs), theirs)
             if outcome != here:
                 yield Counterfactual({"profile": name}, outcome)
-
-
-def _voices_in(
-    slot: Slot, selection: Selection, applied: Sequence[LayerContainer], voices: Sequence[Binding]
-) -> list[Binding]:
-    """Return what the layers of another profile say about a slot, high to low."""
-    keys: set[Any] = {key for layer in applied for key, binding in layer.applied.items() if binding in voices}
-    keys.update({slot, slot.name})
-    found = [
-        layer.binding(layer.bindings[key], rank)
-        for rank, layer in selection.layers
-        for key in layer.bindings
-        if key in keys
-    ]
-    code = [voice for voice in voices if voice.layer == "code"]
-    return [*found[::-1], *code]
 
 
 def _outcome(choice: Choice, voices: Sequence[Binding]) -> dict[str, Any]:
@@ -180,8 +172,9 @@ def _outcome(choice: Choice, voices: Sequence[Binding]) -> dict[str, Any]:
     return {"layer": "code", "value": choice.offer.name if choice.offer else None}
 
 
-def _candidates(slot: Slot, selection: Selection, voices: Sequence[Binding], choice: Choice) -> Iterator[Candidate]:
+def _candidates(slot: Slot, stack: Stack, voices: Sequence[Binding], choice: Choice) -> Iterator[Candidate]:
     """Yield every candidate, layers high to low, within a layer high to low, then by name."""
+    selection = stack.selection
     masked = False
     said: dict[str, list[Candidate]] = {layer: [] for layer in selection.profile.order}
     for position, voice in enumerate(voices):
@@ -189,12 +182,11 @@ def _candidates(slot: Slot, selection: Selection, voices: Sequence[Binding], cho
         masked |= voice.unset
     said["code"] += _offered(slot, selection, choice)
     for layer in selection.silent:
-        for key in (slot, slot.name):
-            if key in layer.bindings:
-                binding = layer.binding(layer.bindings[key], 0)
-                yield Candidate(layer.name, "ineligible", "layer-disabled", binding.label, origin=binding.origin)
+        for word in [*stack.about(slot, layer.bindings)][::-1]:
+            binding = layer.binding(word, 0)
+            yield Candidate(layer.name, "ineligible", "layer-disabled", binding.label, origin=binding.origin)
     for name in reversed(selection.profile.order):
-        empty = [one.ignored[slot.name] for _, one in selection.layers if one.name == name and slot.name in one.ignored]
+        empty = [word for _, one in selection.layers if one.name == name for word in stack.about(slot, one.ignored)]
         yield from said[name]
         yield from (Candidate(name, "absent", "empty-ignored", origin=one.origin) for one in empty)
         if not said[name] and not empty:

@@ -158,9 +158,9 @@ class Explanation:
         """Return what a person reads; it is made of these fields and of nothing else, without control characters."""
         lines = [*_head(self), *_candidates(self), *_settings(self), *_rest(self)]
         shown = [clean(line).rstrip() for line in lines]
-        blocks = [problem.text(notes=self.notes if problem is self.error else ()) for problem in self.faults]
-        blocks += [warning.text("warning") for warning in self.warnings]
-        return "\n".join([*shown, *(clean(line) for block in blocks for line in block.split("\n"))])
+        shown += [fault.text(notes=self.notes if fault is self.error else (), shown=clean) for fault in self.faults]
+        shown += [warning.text("warning", shown=clean) for warning in self.warnings]
+        return "\n".join(shown)
 
     __str__ = text
 

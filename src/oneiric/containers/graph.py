@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from oneiric.containers.index import Index, Record
-from oneiric.containers.registry import Registry
+from oneiric.containers.slots import Slots
 from oneiric.containers.wiring import Wiring
 
 SCHEMA = 1
@@ -102,7 +102,7 @@ class Drawn(Protocol):
 
     name: str
     wiring: Wiring
-    registry: Registry
+    slots: Slots
 
     @property
     def index(self) -> Index:
@@ -114,7 +114,7 @@ def draw(container: Drawn) -> Graph:
     index = container.index
     nodes = sorted((_node(record) for record in index.records.values()), key=lambda node: node.id)
     edges = {arrow for record in index.records.values() for arrow in _arrows(index, record)}
-    aliases = {Arrow(f"alias {name}", f"slot {target}", "alias") for name, target in container.registry.aliases.items()}
+    aliases = {Arrow(f"alias {name}", f"slot {target}", "alias") for name, target in container.slots.aliases.items()}
     profile = container.wiring.stack.profile
     return Graph(container.name, profile.name, profile.order, tuple(nodes), tuple(sorted(edges | aliases)))
 

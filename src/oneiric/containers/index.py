@@ -115,7 +115,8 @@ class Index:
     def read(self, source: Source, slot: Slot) -> Record:
         """Return the record of a slot with its needs, also of one that nothing reaches."""
         record = self.records[slot]
-        if slot not in self.used and not record.edges and record.fault is None:
+        if slot not in self.used and record.fault is None:
+            record = Record(slot, record.winner)  # another one: that somebody asked makes nobody a user of it
             self._read(source, record)
         return record
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from oneiric.core.origins import Origin, OverrideOrigin, caller
 from oneiric.core.profiles import LAYERS, Profile
-from oneiric.core.sources import UNSET, Said, Tables, leaves
+from oneiric.core.sources import UNSET, Said, Tables, dotted, leaves
 from oneiric.providers.engine import DynamicContainer, Provider
 from oneiric.providers.slot import Binding, own_provider
 
@@ -48,13 +48,11 @@ class LayerContainer(DynamicContainer):
         self.name = name
         self.origin = where
         self.bindings: dict[Any, Said] = {key: Said(value, where) for key, value in (bindings or {}).items()}
-        self.settings: dict[str, Said] = {".".join(path): Said(value, where) for path, value in leaves(settings or {})}
+        self.settings: dict[str, Said] = {dotted(path): Said(value, where) for path, value in leaves(settings or {})}
         self.deny: dict[str, dict[str, Origin]] = {
             slot: dict.fromkeys(names, where) for slot, names in (deny or {}).items()
         }
         self.ignored: dict[str, Said] = {}
-        self.is_checked = False  # whether all it binds was found to fit, so that a check need not look again
-        self.applied: dict[Any, Binding] = {}
 
     @classmethod
     def of(cls, name: str, tables: Tables) -> LayerContainer:
@@ -65,6 +63,12 @@ class LayerContainer(DynamicContainer):
         layer.settings = tables.settings
         layer.deny = tables.deny
         return layer
+
+    def again(self) -> LayerContainer:
+        """Return another layer that says the same."""
+        twin = LayerContainer(self.name, origin=self.origin)
+        twin.bindings, twin.ignored, twin.settings, twin.deny = self.bindings, self.ignored, self.settings, self.deny
+        return twin
 
     def binding(self, said: Said, rank: int) -> Binding:
         """Return the record of one thing the layer says about a slot."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from oneiric.containers.layers import LayerContainer
 from oneiric.core.config import Choice, Field, Offer, Speaker, Value, Wants, choose, evaluate, fields_of
 from oneiric.core.origins import CodeOrigin, Origin
 from oneiric.core.profiles import Profile
+from oneiric.core.sources import Said
+from oneiric.core.texts import folded
 from oneiric.providers.catalog import Catalog, Row
-from oneiric.providers.slot import Binding, Slot
+from oneiric.providers.slot import Binding, Raw, Slot
 
 CODE_RANK = 10
+Owned = Callable[[Mapping[str, Said]], Mapping[str, Said]]
 
 
 class Selection:
@@ -23,14 +26,19 @@ class Selection:
         catalog: Which adapters there are.
         profile: Which layers speak, and in which order.
         layers: All layers in the order of their application, also those that are silent in this profile.
+        owned: Brings settings that stand below an alias under the slot's own name.
     """
 
-    def __init__(self, catalog: Catalog, profile: Profile, layers: Iterable[LayerContainer]) -> None:
+    def __init__(
+        self, catalog: Catalog, profile: Profile, layers: Iterable[LayerContainer], owned: Owned = lambda said: said
+    ) -> None:
         self.catalog = catalog
         self.profile = profile
         ranked = [(layer.rank(profile), layer) for layer in layers]
         self.layers = sorted(((rank, layer) for rank, layer in ranked if rank is not None), key=lambda item: item[0])
         self.silent = [layer for rank, layer in ranked if rank is None]
+        self._owned = owned
+        self._speakers: list[Speaker] | None = None
         self._offers: dict[str, dict[str, Offer]] = {}
         self._values: dict[str, list[Value]] = {}
 
@@ -76,7 +84,9 @@ class Selection:
 
     def speakers(self) -> list[Speaker]:
         """Return what each layer says about settings, low to high."""
-        return [(layer.name, layer.settings) for _, layer in self.layers if layer.settings]
+        if self._speakers is None:
+            self._speakers = [(layer.name, self._owned(layer.settings)) for _, layer in self.layers if layer.settings]
+        return self._speakers
 
     def values(self, prefix: str, model: Any) -> list[Value]:
         """Return the decided value of every field of a settings model, by name."""
@@ -89,12 +99,12 @@ class Selection:
         """Return the decided value of one setting."""
         return evaluate(field, self.speakers())
 
-    def raw(self, prefix: str) -> dict[str, object]:
+    def raw(self, prefix: str) -> Raw:
         """Return all that layers say below a prefix, as one mapping that can be compared with another."""
-        below = prefix + "."
-        found: dict[str, object] = {}
+        below = (prefix + ".", folded(prefix) + ".")
+        found: dict[tuple[str, str], object] = {}
         for name, settings in self.speakers():
-            found.update({f"{name} {key}": said.value for key, said in settings.items() if key.startswith(below)})
+            found.update({(name, key): said.value for key, said in settings.items() if key.startswith(below)})
         return found
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from oneiric.containers import cells
 from oneiric.containers.layers import LayerContainer
-from oneiric.containers.registry import Registry
 from oneiric.containers.selection import CODE_RANK, Selection
-from oneiric.core.errors import OneiricError, UnknownSlot
+from oneiric.containers.slots import Slots
+from oneiric.core.errors import AmbiguousType, OneiricError, UnknownSlot
 from oneiric.core.profiles import LAYERS, Profile
+from oneiric.core.sources import Said
 from oneiric.providers.catalog import Catalog
-from oneiric.providers.slot import Binding, Cell, Slot
+from oneiric.providers.slot import Binding, Cell, Raw, Slot, described
 
 
 class Stack:
@@ -25,6 +26,8 @@ class Stack:
 
     Attributes:
         layers: What is applied, lowest first; a layer that is silent in this profile is kept at the bottom.
+        applied: What each of them has bound, by the key it used; a layer may be applied to several containers.
+        checked: The layers of which all that they bind was found to fit.
         lock: Held while the stack changes, and while a call site reads several cells.
         dependants: The slots whose built object was made from other slots.
         is_read: Something was derived from the state since it last changed. Slots are declared by thousands, and each
@@ -33,11 +36,13 @@ class Stack:
         discard: Called with built cells that no state leads back to.
     """
 
-    def __init__(self, registry: Registry, catalog: Catalog, profile: Profile) -> None:
-        self.registry = registry
+    def __init__(self, slots: Slots, catalog: Catalog, profile: Profile) -> None:
+        self.slots = slots
         self.catalog = catalog
         self.profile = profile
         self.layers: tuple[LayerContainer, ...] = ()
+        self.applied: dict[LayerContainer, dict[Any, Binding]] = {}
+        self.checked: set[LayerContainer] = set()
         self.lock = threading.RLock()
         self.dependants: set[Slot] = set()
         self.is_read = False
@@ -45,33 +50,39 @@ class Stack:
         self.discard: Callable[[Sequence[Cell]], None] = lambda cells: None
         self._ranked: dict[tuple[str, str], Binding] = {}
         self._selection: Selection | None = None
+        self._is_wide = False
 
     @property
     def selection(self) -> Selection:
         """What the layers say now, in the profile in force."""
-        if self._selection is None:
-            self.is_read = True
-            self._selection = Selection(self.catalog, self.profile, self.layers)
-        return self._selection
+        with self.lock:  # else one that was made from the layers of before could be kept after a change
+            if self._selection is None:
+                self.is_read = True
+                self._selection = Selection(self.catalog, self.profile, self.layers, self.slots.owned)
+            return self._selection
 
-    def put(self, layer: LayerContainer) -> None:
-        """Apply a layer; above those of its own name."""
+    def put(self, layer: LayerContainer) -> LayerContainer:
+        """Apply a layer, above those of its own name; returns what was applied: its twin if it is applied already."""
         with self.lock:
+            if layer in self.applied:
+                layer = layer.again()
+            self.applied[layer] = {}
             stack = [*self.layers, layer]
             self.layers = tuple(sorted(stack, key=lambda item: self._place(item.name)))
             self.move([*self.bind(layer), *(slot for slot in self._configured(layer) if slot is not None)])
+        return layer
 
     def drop(self, layer: LayerContainer) -> None:
         """Take a layer away, wherever it is; one that is not applied is ignored."""
         with self.lock:
-            if layer not in self.layers:
+            if layer not in self.applied:
                 return
             self.layers = tuple(other for other in self.layers if other is not layer)
             slots = [slot for slot in self._spoken(layer) if slot is not None]
-            gone = set(layer.applied.values())
+            gone = set(self.applied.pop(layer).values())
+            self.checked.discard(layer)
             for slot in slots:
                 slot.bindings = tuple(binding for binding in slot.bindings if binding not in gone)
-            layer.applied = {}
             self.move(slots)
 
     def use_profile(self, profile: Profile) -> None:
@@ -88,7 +99,7 @@ class Stack:
 
     def layer_of(self, binding: Binding) -> LayerContainer | None:
         """Return the applied layer that a binding belongs to."""
-        return next((layer for layer in self.layers if binding in layer.applied.values()), None)
+        return next((layer for layer, applied in self.applied.items() if binding in applied.values()), None)
 
     def bind(self, layer: LayerContainer, keys: Iterable[Any] | None = None) -> list[Slot]:
         """
@@ -102,12 +113,13 @@ class Stack:
         if rank is None:
             return []
         bound: list[Slot] = []
-        slots = self.registry.slots
+        applied = self.applied[layer]
+        slots = self.slots.by_name
         for key in layer.bindings if keys is None else keys:
             slot = slots.get(key) or self.lookup(key)
-            if slot is None or key in layer.applied:
+            if slot is None or key in applied:
                 continue
-            binding = layer.applied[key] = layer.binding(layer.bindings[key], rank)
+            binding = applied[key] = layer.binding(layer.bindings[key], rank)
             slot.bindings = _insert(slot.bindings, binding) if slot.bindings else (binding,)
             bound.append(slot)
         return bound
@@ -119,17 +131,28 @@ class Stack:
         The caller holds the lock, since it declares in the same breath.
         """
         for layer in self.layers:
-            if len(layer.applied) < len(layer.bindings):
-                keys = (slot.name, f"{slot.child}.{slot.name}", slot.type, *aliases)
+            if len(self.applied[layer]) < len(layer.bindings):
+                types = layer.bindings if slot.type is None else (slot.type,)
+                keys = [slot.name, f"{slot.child}.{slot.name}", *aliases]
+                keys += [key for key in types if not isinstance(key, str) and self.lookup(key) is slot]
                 self.bind(layer, [key for key in keys if key in layer.bindings])
         self.forget()
 
     def move(self, slots: Sequence[Slot]) -> None:
         """Make a change visible: all call sites look again, and what nobody can read any more is discarded."""
         self.forget()
-        gone = [cell for cell in cells.move(slots, self.dependants, self.state) if cell.is_built]
+        gone = [cell for cell in cells.move(slots, self.dependants, self.state, self.is_said) if cell.is_built]
         if gone:
             self.discard(gone)
+
+    def reset(self) -> None:
+        """Forget every object: the next use builds new ones."""
+        with self.lock:
+            for slot in self.slots.every():
+                slot.cell, slot.stash = Cell(slot), ()
+            self.dependants.clear()
+            self.is_read = True
+            self.forget()
 
     def forget(self) -> None:
         """Drop what was derived from an older state."""
@@ -149,6 +172,8 @@ class Stack:
             return slot.bindings[-1]  # nothing to look up, and most slots of a large application end here
         voices = slot.bindings[::-1]
         choice = self.selection.choose(slot, voices)
+        if choice.error is not None and slot.category is None and self.widen():
+            return self.winner(slot)
         if choice.error is not None:
             raise choice.error
         if choice.voice is not None:
@@ -160,7 +185,7 @@ class Stack:
             self._ranked[key] = Binding("code", CODE_RANK, label=offer.name, origin=offer.origin, chosen=offer.name)
         return self._ranked[key]
 
-    def state(self, slot: Slot) -> tuple[Binding | None, Mapping[str, object] | None]:
+    def state(self, slot: Slot) -> tuple[Binding | None, Raw | None]:
         """Return the winning binding of a slot, and what layers say about its settings; nothing where nobody wins."""
         try:
             binding = self.winner(slot)
@@ -168,39 +193,90 @@ class Stack:
             return None, None
         return binding, self.raw_settings(slot, binding)
 
-    def raw_settings(self, slot: Slot, binding: Binding) -> Mapping[str, object] | None:
+    def is_said(self, cell: Cell) -> bool:
+        """Tell whether the layers still say all that a cell stands for, so that it is there when others leave."""
+        binding = cell.binding
+        if binding is None or not (binding.layer == "code" or any(binding is one for one in cell.slot.bindings)):
+            return False
+        speakers = self.selection.speakers() if cell.settings else ()
+        return all(
+            any(name == layer and key in said and said[key].value == value for name, said in speakers)
+            for (layer, key), value in (cell.settings or {}).items()
+        )
+
+    def raw_settings(self, slot: Slot, binding: Binding) -> Raw | None:
         """Return what layers say about the settings of an adapter, as a mapping that can be compared."""
-        if binding.chosen is None:
-            return None
-        return self.selection.raw(f"{slot.name}.{binding.chosen}")
+        return None if binding.adapter is None else self.selection.raw(f"{slot.name}.{binding.adapter}")
+
+    def said(self, slot: Slot, selection: Selection) -> list[Binding]:
+        """Return what the layers of a profile, which need not be the one in force, say about a slot; high to low."""
+        found = [
+            layer.binding(word, rank) for rank, layer in selection.layers for word in self.about(slot, layer.bindings)
+        ]
+        return found[::-1]
+
+    def about(self, slot: Slot, words: Mapping[Any, Said]) -> Iterator[Said]:
+        """Yield what is said about a slot, by whichever of its names or by its type."""
+        names = {slot.name, *(alias for alias, target in self.slots.aliases.items() if target == slot.name)}
+        names |= {f"{slot.child}.{name}" for name in names}
+        for key, word in words.items():
+            if key in names if isinstance(key, str) else self.lookup(key) is slot:
+                yield word
 
     def lookup(self, key: Any) -> Slot | None:
         """Return the slot of a slot, a name or a type; None if there is none, or several fit."""
         if isinstance(key, str):
-            return self.registry.slots.get(key) or self.registry.get(key)
+            return self.slots.by_name.get(key) or self.slots.get(key)
         if isinstance(key, Slot):
             return key
-        names = self.registry.typed(key)
-        own = [name for name in names if self.registry.slots[name].category == name]
-        return self.registry.slots[(own or names)[0]] if len(names) == 1 or own else None
+        names = self.slots.typed(key)
+        own = [name for name in names if self.slots.by_name[name].category == name]
+        return self.slots.by_name[(own or names)[0]] if len(names) == 1 or own else None
 
     def resolve(self, key: Any) -> Slot:
         """
         Return the slot of a slot, a name or a type.
 
         Raises:
+            AmbiguousType: Several slots have the type, and none is named as a category.
             UnknownSlot: There is none; categories of other distributions were looked at as well.
         """
-        if (slot := self.lookup(key)) is not None:
-            return slot
-        for category in self.catalog.categories().values():
-            self.registry.declare_category(category.name, category.protocol)
         slot = self.lookup(key)
+        if slot is None and self.widen():
+            slot = self.lookup(key)
+        several = () if isinstance(key, str) else sorted(self.slots.typed(key))
+        if slot is None and several:
+            raise AmbiguousType(described(key), several, fixes=(f"name one of them: {', '.join(several)}",))
         if slot is None:
             raise UnknownSlot(
-                key if isinstance(key, str) else getattr(key, "__name__", str(key)), known=self.registry.slots
+                key if isinstance(key, str) else getattr(key, "__name__", str(key)), known=self.slots.by_name
             )
         return slot
+
+    def widen(self) -> bool:
+        """
+        Declare the categories of other distributions, which are asked for when something is not found; once.
+
+        Returns:
+            Whether they were looked at now, so that it is worth to look again.
+        """
+        with self.lock:
+            if self._is_wide:
+                return False
+            for category in self.catalog.categories().values():
+                for slot in self.slots.declare_category(category.name, category.protocol):
+                    self.placed(slot)
+            self._is_wide = True
+            return True
+
+    @property
+    def has_unbound(self) -> bool:
+        """Whether a layer that speaks names a slot that is not declared."""
+        return any(
+            len(self.applied[layer]) < len(layer.bindings)
+            for layer in self.layers
+            if layer.rank(self.profile) is not None
+        )
 
     def _place(self, name: str) -> int:
         rank = self.profile.rank(name)
@@ -208,14 +284,14 @@ class Stack:
 
     def _spoken(self, layer: LayerContainer) -> list[Slot | None]:
         """Return the slots a layer speaks about, by a binding or by a setting."""
-        return [*(self.lookup(key) for key in layer.applied), *self._configured(layer)]
+        return [*(self.lookup(key) for key in self.applied[layer]), *self._configured(layer)]
 
     def _configured(self, layer: LayerContainer) -> Iterator[Slot | None]:
         """Yield the slots that a layer has settings for: the longest declared name wins."""
         for key in layer.settings:
-            parts = key.split(".")
+            parts = self.slots.own_key(key).split(".")
             names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
-            yield next((self.registry.slots[name] for name in names if name in self.registry.slots), None)
+            yield next((self.slots.by_name[name] for name in names if name in self.slots.by_name), None)
 
 
 def _insert(bindings: tuple[Binding, ...], binding: Binding) -> tuple[Binding, ...]:

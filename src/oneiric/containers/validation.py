@@ -8,22 +8,21 @@ from typing import Protocol
 from oneiric.containers import active
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.index import Index
-from oneiric.containers.registry import Registry
 from oneiric.containers.sections import Sections
+from oneiric.containers.slots import Slots
 from oneiric.containers.wiring import Wiring
 from oneiric.core.config import faults_of
 from oneiric.core.errors import OneiricError, UnknownKey, UnknownSlot
+from oneiric.core.texts import folded
 
-FRAMEWORK_SECTIONS = frozenset(
-    {"app", "web", "push", "serverless", "secrets", "remote", "logging", "telemetry", "activity", "swap"}
-)
+FRAMEWORK_SECTIONS = frozenset({"app", "web", "push"})
 
 
 class Checked(Protocol):
     """What validation asks of a container."""
 
     wiring: Wiring
-    registry: Registry
+    slots: Slots
 
     sections: Sections
 
@@ -50,30 +49,27 @@ def _layer_faults(container: Checked) -> Iterator[OneiricError]:
     for layer in stack.layers:
         if layer.rank(stack.profile) is None:
             continue
-        for key, said in () if layer.is_checked else layer.bindings.items():
-            slot = stack.lookup(key)
-            if slot is None:
-                name = key if isinstance(key, str) else getattr(key, "__name__", str(key))
-                yield UnknownSlot(
-                    name, known=container.registry.slots, origin=said.origin, path=(f"layer {layer.name}",)
-                )
-            elif not isinstance(said.value, str):
-                try:
+        for key, said in () if layer in stack.checked else layer.bindings.items():
+            path: tuple[str, ...] = (f"layer {layer.name}",)
+            try:
+                slot = stack.resolve(key)
+                path = (*path, f"slot {slot.name}")
+                if not isinstance(said.value, str):
                     check_fit(slot, said.value)
-                except OneiricError as error:
-                    error.origin, error.path = said.origin, (f"layer {layer.name}", f"slot {slot.name}")
-                    yield error
+            except OneiricError as error:
+                error.origin, error.path = said.origin, path
+                yield error
         for name, origins in layer.deny.items():
-            if name not in container.registry.slots:
+            if name not in container.slots.by_name:
                 origin = next(iter(origins.values()), layer.origin)
-                yield UnknownSlot(name, known=container.registry.slots, origin=origin, path=(f"layer {layer.name}",))
+                yield UnknownSlot(name, known=container.slots.by_name, origin=origin, path=(f"layer {layer.name}",))
 
 
 def _setting_faults(container: Checked) -> Iterator[OneiricError]:
     """The settings of every adapter that is used, and of the framework's sections."""
     wiring, index = container.wiring, container.index
     for slot in index.used:
-        if index.records[slot].fault is not None or slot.kind != "adapter":
+        if index.records[slot].fault is not None or slot.kind not in {"adapter", "object"}:
             continue
         binding = wiring.stack.winner(slot)
         if binding.value is None:
@@ -96,9 +92,10 @@ def _unread_settings(container: Checked) -> Iterator[OneiricError]:
     """Settings that no slot, adapter or section reads, with the nearest name; a likely misspelling."""
     speakers = container.wiring.stack.selection.speakers()
     known = _known_keys(container) if speakers else set()
+    read = known | {folded(key) for key in known}
     for _, settings in speakers:
         for key, said in settings.items():
-            if not _is_read(key, known):
+            if said.value != {} and not _is_read(key, read):
                 yield UnknownKey(key, known=known, origin=said.origin)
 
 
@@ -106,7 +103,7 @@ def _known_keys(container: Checked) -> set[str]:
     """Return the keys of sections and of the adapters in use; `slot.adapter.*` for adapters that are not imported."""
     wiring = container.wiring
     known = {f"{name}.{field}" for name, model in container.sections.items() for field in _fields(model)}
-    for name, slot in container.registry.slots.items():
+    for name, slot in container.slots.by_name.items():
         in_use = slot in container.index.used and container.index.records[slot].fault is None
         binding = wiring.stack.winner(slot) if in_use else None
         found = wiring.values_of(slot, binding) if binding is not None else None
@@ -136,7 +133,7 @@ def _free_sites(container: Checked) -> Iterator[OneiricError]:
 
     A process may hold several applications: only functions of the packages that this one was declared in count.
     """
-    packages = {_package(slot.at) for slot in container.registry.every() if slot.at}
+    packages = {_package(slot.at) for slot in container.slots.every() if slot.at}
     for site in active.sites():
         if site.is_registered or _package(site.name) not in packages:
             continue

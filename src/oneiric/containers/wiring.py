@@ -11,8 +11,8 @@ from oneiric.containers.building import Builder, Keeper
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.needs import Need, Way, read_needs
 from oneiric.containers.stack import Stack
-from oneiric.core.config import Value, validated
-from oneiric.core.errors import NeedsAsyncOpen, NoCandidate, OneiricError
+from oneiric.core.config import Value, Wants, validated
+from oneiric.core.errors import MissingDependency, NeedsAsyncOpen, NoCandidate, OneiricError, UnknownSlot
 from oneiric.providers.adapter import AdapterProvider, Closer, ObjectProvider, Opener
 from oneiric.providers.engine import Provider
 from oneiric.providers.slot import Binding, Cell, Slot, own_provider
@@ -59,8 +59,15 @@ class Wiring:
         return read_needs(provider.target) if isinstance(provider, ObjectProvider) else {}
 
     def find(self, need: Need) -> Slot | None:
-        """Return the slot that a need means; None if it is optional and cannot be met. Raises as `Registry.find`."""
-        slot = self.stack.registry.find(need)
+        """Return the slot that a need means; None if it is optional and cannot be met. Raises as `Slots.find`."""
+        try:
+            slot = self.stack.slots.find(need)
+        except (UnknownSlot, MissingDependency):
+            if not self.stack.widen():
+                raise
+            return self.find(need)
+        if slot is None and self.stack.widen():
+            return self.find(need)
         if slot is not None and need.optional:
             try:
                 self.stack.winner(slot)
@@ -76,8 +83,7 @@ class Wiring:
         model = provider.settings_class if isinstance(provider, ObjectProvider) else None
         if model is None:
             return None
-        adapter = binding.chosen or model.__qualname__.split(".")[0]
-        return model, self.stack.selection.values(f"{slot.name}.{adapter}", model)
+        return model, self.stack.selection.values(f"{slot.name}.{binding.adapter}", model)
 
     def settings_of(self, slot: Slot, binding: Binding) -> Any:
         """Return the validated settings of an adapter; None where its class has none. Raises InvalidValue."""
@@ -113,6 +119,8 @@ class Wiring:
             cell.live = built
             slot = cell.slot
             if slot.cell is not cell:
+                if slot.scope == "app" and cell not in slot.stash:
+                    self.stack.discard([cell])  # the change that made it superfluous came while it was built
                 return
             if inputs:
                 self.stack.dependants.add(slot)
@@ -207,12 +215,13 @@ class Wiring:
 
     def lacks(self, slot: Slot, need: Need) -> frozenset[str]:
         """Return the capabilities that a need asks for and the slot's adapter does not have."""
-        if need.named is None or not need.named.capabilities:
+        asked = need.named
+        if asked is None or not (asked.capabilities or asked.any_of):
             return frozenset()
-        chosen = self.stack.winner(slot).chosen
-        offer = self.stack.selection.offers(slot).get(chosen or "")
-        return need.named.capabilities - offer.capabilities if offer is not None else frozenset()
+        offer = self.stack.selection.offers(slot).get(self.stack.winner(slot).chosen or "")
+        wants = Wants(asked.capabilities, frozenset({asked.any_of} if asked.any_of else ()))
+        return wants.missing(offer) if offer is not None else frozenset()
 
     def every_slot(self) -> list[Slot]:
         """Return every slot and every registered function."""
-        return list(self.stack.registry.every())
+        return list(self.stack.slots.every())

@@ -6,14 +6,11 @@ It works on plain data and touches nothing. Explanations are made by the same fu
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-import types
-import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, get_args, get_origin
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from oneiric.core.errors import (
     AmbiguousSlot,
@@ -26,12 +23,11 @@ from oneiric.core.errors import (
     SelectionUnknown,
 )
 from oneiric.core.log import is_secret_name
-from oneiric.core.origins import CodeOrigin, Origin
-from oneiric.core.sources import Said
+from oneiric.core.origins import CodeOrigin, Origin, split_key
+from oneiric.core.sources import Said, leaves
+from oneiric.core.texts import folded, parse, plain_type, type_at
 
 Status = Literal["winner", "merged", "shadowed", "masked", "unset", "ineligible", "absent", "unknown"]
-TRUE = frozenset({"true", "1", "on", "yes"})
-FALSE = frozenset({"false", "0", "off", "no"})
 MISSING: Any = object()  # "no value", where None is one
 
 
@@ -64,13 +60,13 @@ class Wants:
     """What a slot asks of an adapter, and what the profile denies it."""
 
     capabilities: frozenset[str] = frozenset()
-    any_of: frozenset[str] = frozenset()
+    any_of: frozenset[frozenset[str]] = frozenset()  # of each of these sets, one is enough
     denied: Mapping[str, Origin] = field(default_factory=dict)
 
     def missing(self, offer: Offer) -> frozenset[str]:
         """Return the capabilities that the offer lacks."""
-        lacks = self.capabilities - offer.capabilities
-        return lacks | self.any_of if self.any_of and not self.any_of & offer.capabilities else lacks
+        unmet = (one for one in self.any_of if not one & offer.capabilities)
+        return (self.capabilities - offer.capabilities).union(*unmet)
 
     def refusal(self, offer: Offer) -> str | None:
         """Return the reason why an offer cannot be taken by itself, or None."""
@@ -204,6 +200,29 @@ class Value:
 Speaker = tuple[str, Mapping[str, Said]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Word:
+    """What one layer says about a field: a value, a text that cannot be read, or nothing (MISSING) for a reason."""
+
+    layer: str
+    value: Any
+    origin: Origin | None
+    reason: str | None = None
+    error: InvalidValue | None = None
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it merges with what lower layers say."""
+        return isinstance(self.value, Mapping) or hasattr(self.value, "model_dump")
+
+    def share(self, status: Status) -> Share:
+        """Return it as a share of the decided value."""
+        if self.value is MISSING and self.error is None:
+            return Share(self.layer, "absent", self.reason, None, self.origin)
+        shown = None if self.value is MISSING else self.value
+        return Share(self.layer, status, "lower-layer" if status == "shadowed" else None, shown, self.origin)
+
+
 def evaluate(field: Field, speakers: Sequence[Speaker]) -> Value:
     """
     Decide the value of one setting.
@@ -214,57 +233,58 @@ def evaluate(field: Field, speakers: Sequence[Speaker]) -> Value:
         field: The setting.
         speakers: Layer name and what it says by dotted key, low to high, without layer `code`.
     """
-    value = field.default
-    shares: list[Share] = []
-    if value is not MISSING:
-        shares.append(Share("code", "winner", None, value, field.origin))
-    for layer, said in speakers:
-        try:
-            found, origin, reason = _word(field, said)
-        except InvalidValue as error:
-            shares = [_lost(share) for share in shares]
-            return Value(
-                field, MISSING, (Share(layer, "ineligible", None, None, error.origin), *reversed(shares)), error
-            )
-        if found is MISSING:
-            shares.append(Share(layer, "absent", reason, None, origin))
+    words = [_word(field, layer, said) for layer, said in reversed(speakers)]
+    if field.default is not MISSING:
+        words.append(_Word("code", field.default, field.origin))
+    taken: list[_Word] = []  # the highest that speaks, and the maps that merge with it
+    for word in words:
+        if word.value is MISSING and word.error is None:
             continue
-        merging = isinstance(value, Mapping) and isinstance(found, Mapping)
-        keeps = merging and set(value) - set(found)
-        shares = [_lost(share, merged=bool(keeps)) for share in shares]
-        value = _merge(value, found) if merging else found
-        shares.append(Share(layer, "winner", None, found, origin))
-    return Value(field, value, tuple(reversed(shares)))
+        if not taken or word.is_map or word.error is not None:
+            taken.append(word)
+        if not word.is_map:
+            break
+    error = taken[-1].error if taken else None
+    statuses = _statuses(taken)
+    shares = tuple(word.share(statuses.get(word, "shadowed")) for word in words)
+    return Value(field, MISSING if error is not None else _merged(taken), shares, error)
 
 
-def _lost(share: Share, *, merged: bool = False) -> Share:
-    if share.status not in {"winner", "merged"}:
-        return share
-    if merged:
-        return Share(share.layer, "merged", None, share.value, share.origin)
-    return Share(share.layer, "shadowed", "lower-layer", share.value, share.origin)
+def _statuses(taken: Sequence[_Word]) -> dict[_Word, Status]:
+    """Return what became of the words that count, high to low: the highest with a leaf of its own wins."""
+    statuses: dict[_Word, Status] = {}
+    claimed: set[tuple[str, ...]] = set()
+    for word in taken:
+        if not word.is_map:
+            statuses[word] = "ineligible" if word.error is not None else "winner"
+            continue
+        own = {path for path, value in leaves(_plain(word.value)) if not isinstance(value, Mapping)}
+        hidden = {path for path in own if any(_overlap(path, other) for other in claimed)}
+        has_share = bool(own - hidden) or not claimed
+        statuses[word] = ("merged" if claimed else "winner") if has_share else "shadowed"
+        claimed |= own
+    empty = [word for word, status in statuses.items() if status == "winner"][:-1]
+    return statuses | dict.fromkeys(empty, "merged")  # an empty map above one with leaves adds nothing to it
 
 
-def _word(field: Field, said: Mapping[str, Said]) -> tuple[Any, Origin | None, str]:
-    """Return one layer's word about a field, put together from its leaves, with its origin; or why it is silent."""
-    exact = said.get(field.key)
-    if exact is not None:
-        if exact.is_empty:
-            return MISSING, exact.origin, "empty-ignored"
-        value = parse(field, exact) if exact.text else exact.value
-        return value, exact.origin, ""
-    below = field.key + "."
-    parts = {key[len(below) :]: item for key, item in said.items() if key.startswith(below)}
-    if not parts:
-        return MISSING, None, "absent"
-    tree: dict[str, Any] = {}
-    for path, item in parts.items():
-        *folders, last = path.split(".")
-        here = tree
-        for folder in folders:
-            here = here.setdefault(folder, {})
-        here[last] = item.value
-    return tree, next(iter(parts.values())).origin, ""
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return all(part == its for part, its in zip(one, other, strict=False))
+
+
+def _merged(taken: Sequence[_Word]) -> Any:
+    if len(taken) < 2:
+        return taken[0].value if taken else MISSING
+    value: dict[str, Any] = {}
+    for word in reversed(taken):
+        value = _merge(value, _plain(word.value))
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Return a map or a settings model, and those inside, as a plain map; anything else as it is."""
+    if hasattr(value, "model_dump"):
+        return {name: _plain(part) for name, part in value}
+    return {key: _plain(part) for key, part in value.items()} if isinstance(value, Mapping) else value
 
 
 def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,43 +295,52 @@ def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def parse(field: Field, said: Said) -> Any:
-    """
-    Read the text of a variable or a flag by the declared type of its field; never guessed from the text.
-
-    Raises:
-        InvalidValue: A truth value or JSON that cannot be read; the text itself is not shown.
-    """
-    text = str(said.value)
-    kind = _plain_type(field.annotation)
-    if kind is bool:
-        if text.lower() in TRUE | FALSE:
-            return text.lower() in TRUE
-        raise InvalidValue(field.key, "say true, 1, on, yes or false, 0, off, no", origin=said.origin)
-    container = get_origin(kind) or kind
-    structured = isinstance(container, type) and (
-        issubclass(container, (list, tuple, set, frozenset, dict, Mapping)) or hasattr(container, "model_fields")
-    )
-    if structured:
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise InvalidValue(field.key, "lists and maps are written as JSON", origin=said.origin) from None
-    return text
+def _word(field: Field, layer: str, said: Mapping[str, Said]) -> _Word:
+    """Return one layer's word about a field, put together from its leaves, or why it is silent."""
+    exact = said.get(field.key) or _spelled(said, field.key)
+    below = dict(_below(field.key, said))
+    spoken = [item for item in (exact, *below.values()) if item is not None]
+    first = next((item for item in spoken if not item.is_empty), None)
+    if first is None:
+        ignored = spoken[0].origin if spoken else None
+        return _Word(layer, MISSING, ignored, "empty-ignored" if spoken else "absent")
+    try:
+        whole: Any = {}
+        if first is exact:
+            whole = parse(field.key, field.annotation, exact) if exact.text else exact.value
+        if isinstance(whole, Mapping) and below:
+            whole = _merge(whole, _tree(field, below))
+    except InvalidValue as error:
+        return _Word(layer, MISSING, error.origin, error=error)
+    return _Word(layer, whole, first.origin)
 
 
-def _plain_type(annotation: Any) -> Any:
-    """Take Optional and Annotated off a type."""
-    while True:
-        if get_origin(annotation) is typing.Annotated:
-            annotation = get_args(annotation)[0]
-        elif get_origin(annotation) in (typing.Union, types.UnionType):
-            rest = [part for part in get_args(annotation) if part is not type(None)]
-            if len(rest) != 1:
-                return annotation
-            annotation = rest[0]
-        else:
-            return annotation
+def _spelled(said: Mapping[str, Said], key: str) -> Said | None:
+    """Return what a variable says, whose name knows neither case nor `-`."""
+    found = said.get(folded(key))
+    return found if found is not None and found.text else None
+
+
+def _below(key: str, said: Mapping[str, Said]) -> Iterator[tuple[tuple[str, ...], Said]]:
+    """Yield what is said about the parts of a setting, by the path below it."""
+    spelled = folded(key) + "."
+    for name, item in said.items():
+        if name.startswith(f"{key}.") or (item.text and name.startswith(spelled)):
+            yield tuple(split_key(name[len(spelled) :])), item
+
+
+def _tree(field: Field, parts: Mapping[tuple[str, ...], Said]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for path, item in parts.items():
+        value = item.value
+        if item.is_empty:
+            continue
+        if item.text:
+            value = parse(".".join((field.key, *path)), type_at(field.annotation, path), item)
+        for part in reversed(path):
+            value = {part: value}
+        tree = _merge(tree, value)
+    return tree
 
 
 def fields_of(model: Any, prefix: str) -> Iterator[Field]:
@@ -324,7 +353,7 @@ def fields_of(model: Any, prefix: str) -> Iterator[Field]:
 
 
 def _holds_secret(annotation: Any) -> bool:
-    kind = _plain_type(annotation)
+    kind = plain_type(annotation)
     return hasattr(kind, "get_secret_value") or any(hasattr(part, "get_secret_value") for part in get_args(kind))
 
 

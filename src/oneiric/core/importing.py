@@ -7,7 +7,10 @@ import importlib.util
 from types import ModuleType
 from typing import Any
 
-from oneiric.core.errors import AppNotImportable, NotInstalled
+from oneiric.core.errors import AppNotImportable, NotInstalled, OneiricError
+from oneiric.core.log import scrub
+
+MEND = "mend the module; --debug shows where it fails"
 
 
 def load(reference: str) -> Any:  # whatever the module holds under that name
@@ -16,15 +19,18 @@ def load(reference: str) -> Any:  # whatever the module holds under that name
 
     Raises:
         AppNotImportable: The reference has no colon, the module does not import, or it lacks the attribute.
-            An exception raised by the module's own code is chained.
+            An exception raised by the module's own code is chained; credentials in its text are hidden.
     """
     module_name, colon, path = reference.partition(":")
-    if not colon or not module_name or not path:
+    if not colon or not module_name or module_name.startswith(".") or not path:
         raise AppNotImportable(reference, "it is not of the form module:attribute")
     try:
         found: Any = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # border: the imported module may fail or exit; it is reported, chained
-        raise AppNotImportable(reference, f"{type(error).__name__}: {error}") from error
+        said = scrub(error.message if isinstance(error, OneiricError) else str(error))
+        is_absent = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
+        fixes = error.fixes if isinstance(error, OneiricError) else () if is_absent else (MEND,)
+        raise AppNotImportable(reference, f"{type(error).__name__}: {said}", fixes=fixes) from error
     for part in path.split("."):
         try:
             found = getattr(found, part)

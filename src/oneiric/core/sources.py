@@ -53,11 +53,10 @@ class Tables:
     deny: dict[str, dict[str, Origin]] = field(default_factory=dict)
 
     def over(self, below: Tables) -> Tables:
-        """Return these tables laid over others: a key of these hides the same key, and its parts, of the others."""
-        settings = {key: said for key, said in below.settings.items() if not _hidden(key, self.settings)}
+        """Return these tables laid over others: maps merge, and a key of these replaces the same key of the others."""
         return Tables(
             {**below.select, **self.select},
-            {**settings, **self.settings},
+            _laid(self.settings, below.settings),
             {slot: {**below.deny.get(slot, {}), **self.deny.get(slot, {})} for slot in {**below.deny, **self.deny}},
         )
 
@@ -100,7 +99,7 @@ class ConfigFile:
             tables.select[slot] = Said(name, origin)
         for path, value in leaves(self._table(document, "settings")):
             origin = self.origin(prefix + ".".join(["settings", *map(quoted, path)]))
-            tables.settings[".".join(path)] = Said(value, origin)
+            tables.settings[dotted(path)] = Said(value, origin)
         for slot, names in self._table(document, "deny").items():
             origin = self.origin(f"{prefix}deny.{quoted(slot)}")
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -135,9 +134,18 @@ def read_config(path: Path, *, shown: str | None = None, origin: Origin | None =
     except FileNotFoundError:
         raise ConfigNotFound(name, origin=origin) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigNotFound(name, why=type(error).__name__, origin=origin) from None
+        raise ConfigNotFound(name, why=unreadable(error), origin=origin) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigNotFound(name, why=f"it is no TOML: {error}", origin=origin) from None
+
+
+def unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Say why a file could not be read, in words and without what is in it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return (error.strerror or type(error).__name__).lower()
 
 
 def read_env_file(path: Path, *, origin: Origin | None = None) -> dict[str, Said]:
@@ -151,8 +159,7 @@ def read_env_file(path: Path, *, origin: Origin | None = None) -> dict[str, Said
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        why = "there is no such file" if isinstance(error, FileNotFoundError) else type(error).__name__
-        raise ConfigNotFound(str(path), why=why, origin=origin) from None
+        raise ConfigNotFound(str(path), why=unreadable(error), origin=origin) from None
     found: dict[str, Said] = {}
     for number, raw in enumerate(lines, 1):
         line = raw.strip().removeprefix("export ")
@@ -179,11 +186,16 @@ def read_env(environ: Mapping[str, str], below: Mapping[str, Said] | None = None
     Raises:
         DuplicateEnv: Two variables are equal but for case.
     """
-    said = {name: item for name, item in (below or {}).items() if name.upper().startswith(PREFIX)}
-    said |= {
+    said = {
         name: Said(value, EnvOrigin(name), text=True)
         for name, value in environ.items()
         if name.upper().startswith(PREFIX)
+    }
+    real = {name.upper() for name in said}
+    said |= {
+        name: item
+        for name, item in (below or {}).items()
+        if name.upper().startswith(PREFIX) and name.upper() not in real
     }
     seen: dict[str, str] = {}
     tables = Tables()
@@ -214,7 +226,8 @@ def read_flags(select: Sequence[str] = (), settings: Sequence[str] = ()) -> Tabl
             name, equals, value = text.partition("=")
             shown = f"{flag} {name}={value}" if flag == "--select" else f"{flag} {name}"
             if not equals or not name:
-                raise InvalidValue(flag, "it takes NAME=VALUE", origin=FlagOrigin(flag))
+                form = "SLOT=ADAPTER" if flag == "--select" else "KEY=VALUE"
+                raise InvalidValue(flag, f"it takes {form}", origin=FlagOrigin(flag), fixes=(f"{flag} {form}",))
             table[name] = Said(value, FlagOrigin(shown), text=True)
     return tables
 
@@ -228,11 +241,26 @@ def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[tup
             yield (*path, str(name)), value
 
 
+def dotted(path: Sequence[str]) -> str:
+    """Return a path as a key; a slot's name, which comes first, keeps its dots, a later part with dots is quoted."""
+    return ".".join((path[0], *map(quoted, path[1:])))
+
+
 def quoted(part: str) -> str:
     """Return one part of a TOML key, in quotes where it holds a dot."""
     return f'"{part}"' if "." in part else part
 
 
-def _hidden(key: str, above: Mapping[str, Said]) -> bool:
+def _laid(above: Mapping[str, Said], below: Mapping[str, Said]) -> dict[str, Said]:
+    """Merge by leaf: a table hides a value below it and a value hides a table, but an empty table hides no table."""
+    tables = {head for key in above for head in _heads(key)}
+    hiding = {key for key, said in above.items() if said.value != {}}
+    kept = {key: said for key, said in below.items() if key not in tables and hiding.isdisjoint((key, *_heads(key)))}
+    below_tables = {head for key in kept for head in _heads(key)}
+    return {**kept, **{key: said for key, said in above.items() if said.value != {} or key not in below_tables}}
+
+
+def _heads(key: str) -> list[str]:
+    """Return the keys of the tables that a key stands in: `a` and `a.b` for `a.b.c`."""
     parts = key.split(".")
-    return any(".".join(parts[:n]) in above for n in range(1, len(parts) + 1))
+    return [".".join(parts[:n]) for n in range(1, len(parts))]

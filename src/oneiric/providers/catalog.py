@@ -7,14 +7,18 @@ names an iterable of `Row` and `Category` objects, such as `acme = "acme_adapter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from oneiric.core.errors import InvalidName, install_line
+from oneiric.core.errors import AppNotImportable, InvalidName, OneiricError, install_line
 from oneiric.core.importing import is_installed, load
 from oneiric.core.origins import CodeOrigin
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "oneiric.adapters"
 DEFAULT_MEMBER = 100  # exactly one member of a category
@@ -159,6 +163,7 @@ class Catalog:
         self._categories = {category.name: category for category in categories}
         self._rows: dict[str, dict[str, Row]] = {}
         self._third_party = third_party
+        self._fault: OneiricError | None = None
         for row in rows:
             self._rows.setdefault(row.category, {})[row.name] = row
 
@@ -185,22 +190,80 @@ class Catalog:
         )
 
     def _read_third_party(self) -> None:
+        """
+        Take in what other distributions add. As long as one of them is at fault, every question ends in its error.
+
+        Raises:
+            AppNotImportable: What an entry point names cannot be loaded, or holds something else.
+            InvalidName: A name breaks its grammar, is taken, or is that of a category that nobody has.
+        """
+        if self._fault is not None:
+            raise self._fault.with_traceback(None)  # one and the same: a report counts it once, whoever asks
         if not self._third_party:
             return
+        try:
+            self._widen()
+        except OneiricError as error:
+            self._fault = error
+            raise
         self._third_party = False
-        for item in _entries():
-            if isinstance(item, Category):
-                self._categories.setdefault(item.name, item)
-            else:
-                self._rows.setdefault(item.category, {}).setdefault(item.name, item)
+
+    def _widen(self) -> None:
+        """Add everything, or nothing if anything of it is at fault."""
+        categories, rows = dict(self._categories), {name: dict(known) for name, known in self._rows.items()}
+        for by, category in _added():
+            if isinstance(category, Category):
+                _check_name(category.name, category.name, categories, by)
+                categories[category.name] = category
+        for by, row in _added():
+            if isinstance(row, Row):
+                shown = f"{row.category}/{row.name}"
+                if row.category not in categories:
+                    raise _refused(shown, f'there is no category "{row.category}"', by)
+                _check_name(row.name, shown, rows.setdefault(row.category, {}), by)
+                rows[row.category][row.name] = row
+        self._categories, self._rows = categories, rows
+
+
+def _check_name(name: str, shown: str, taken: Mapping[str, object], by: str) -> None:
+    """Refuse a name that is taken, or that no variable and no table could say."""
+    if name in taken:
+        raise _refused(shown, "it is there already", by)
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise _refused(shown, "a name is of lower-case letters, digits, _ and -, a letter first", by)
+
+
+def _refused(name: str, why: str, by: str) -> InvalidName:
+    return InvalidName(name, f"{why} ({by} adds it)", fixes=_remedies(by))
+
+
+def _remedies(by: str) -> tuple[str, ...]:
+    return (f"update {by}", f"pip uninstall {by.partition(' ')[0]}")
 
 
 @cache
-def _entries() -> tuple[Row | Category, ...]:
-    """Load what other distributions add; one that cannot be loaded is an error that names it, never a silence."""
+def _added() -> tuple[tuple[str, Row | Category], ...]:
+    """Load what other distributions add, each with the distribution; what cannot be loaded is never passed over."""
     from importlib.metadata import entry_points  # slow to import, and an application may never ask for it
 
-    found: list[Row | Category] = []
-    for entry in sorted(entry_points(group=GROUP), key=lambda item: item.name):
-        found.extend(load(entry.value))
-    return tuple(found)
+    entries = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    return tuple((_distribution(entry), item) for entry in entries for item in _load(entry))
+
+
+def _load(entry: EntryPoint) -> list[Row | Category]:
+    by = _distribution(entry)
+    try:
+        found = load(entry.value)
+    except AppNotImportable as error:
+        why = f"{error.why} ({by} names it in {GROUP})"
+        raise AppNotImportable(entry.value, why, fixes=_remedies(by)) from error
+    items = list(found) if isinstance(found, Iterable) else [found]
+    if not all(isinstance(item, (Row, Category)) for item in items):
+        why = f"{by} names it in {GROUP}, and it holds something else than Row and Category objects"
+        raise AppNotImportable(entry.value, why, fixes=_remedies(by))
+    at = CodeOrigin(entry.value.partition(":")[0])
+    return [replace(item, origin=at) if isinstance(item, Row) and item.origin is HERE else item for item in items]
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.name

@@ -16,6 +16,8 @@ from oneiric.core.errors import InvalidName
 from oneiric.core.origins import Origin
 from oneiric.providers.engine import Object, Provider
 
+Raw = Mapping[tuple[str, str], object]  # what layers say about the settings of a slot, by layer and key
+
 
 class Binding:
     """
@@ -56,6 +58,14 @@ class Binding:
         self._label = label
 
     @property
+    def adapter(self) -> str | None:
+        """The name below which its settings stand: the adapter's, or that of the class it brings; None for others."""
+        if self.chosen is not None:
+            return self.chosen
+        made = getattr(self.value, "target", None) if isinstance(self.value, Provider) else self.value
+        return made.__name__ if isinstance(made, type) else None
+
+    @property
     def label(self) -> str:
         """How explanations call it: the adapter's name, or what an application's own object is."""
         if self._label is None:
@@ -77,7 +87,7 @@ class Cell:
         self.slot = slot
         self.binding: Binding | None = None
         self.inputs: tuple[Cell, ...] = ()
-        self.settings: Mapping[str, object] | None = None
+        self.settings: Raw | None = None
         self.attempt: Any = None  # the build that is under way; its type lives one floor up
         self.live: Any
         # `live` is left unset on purpose: reading it raises AttributeError, which leads to the build
@@ -159,7 +169,7 @@ class Slot(Provider):  # type: ignore[type-arg]  # the engine's stub is generic,
         category: str | None = None,
         scope: str = "app",
         wants: frozenset[str] = frozenset(),
-        any_of: frozenset[str] = frozenset(),
+        any_of: frozenset[frozenset[str]] = frozenset(),
         eager: bool = False,
         at: str = "",
     ) -> None:
@@ -173,7 +183,7 @@ class Slot(Provider):  # type: ignore[type-arg]  # the engine's stub is generic,
         self.category = category
         self.scope = scope
         self.wants = wants
-        self.any_of = any_of
+        self.any_of = any_of  # of each of these sets, one is enough
         self.eager = eager
         self.at = at
         self.bindings: tuple[Binding, ...] = ()
@@ -237,7 +247,15 @@ def label_of(value: object) -> str:
     """Return how an explanation names an object that somebody bound."""
     if inspect.isclass(value) or inspect.isfunction(value):
         return described(value)
-    return str(value) if isinstance(value, Provider) else f"{described(type(value))} object"
+    if isinstance(value, Provider):  # the engine's own text holds an address, and what an `Object` stands for
+        made = getattr(value, "provides", None)
+        return str(value) if described(type(value)).startswith("oneiric.") else _labelled(value, made)
+    return f"{described(type(value))} object"
+
+
+def _labelled(provider: object, made: object) -> str:
+    kind = type(provider).__name__
+    return kind if made is None else f"{kind} of {label_of(made)}"
 
 
 def described(thing: object) -> str:

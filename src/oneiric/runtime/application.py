@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from oneiric.core.errors import InvalidApplication, OneiricError, StartFailed
 from oneiric.core.health import Health
 from oneiric.core.profiles import Profile
 from oneiric.providers.catalog import Catalog
-from oneiric.providers.slot import Cell, Slot
+from oneiric.providers.slot import Slot
 from oneiric.runtime.configuration import Configuration, Inputs, read_configuration
 from oneiric.runtime.events import EventsContainer
 from oneiric.runtime.lifecycle import Lifecycle
@@ -58,7 +59,7 @@ class Application(Container):
         self._inputs = inputs or Inputs()
         self._profile_asked = profile
         self._configuration: Configuration | None = None
-        self._busy: asyncio.Lock | None = None
+        self._busy: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self.declare_section("app", "oneiric.runtime.settings:AppSettings")
 
     def configure(self, inputs: Inputs | None = None) -> Configuration:
@@ -73,27 +74,22 @@ class Application(Container):
         """
         if self._configuration is not None and inputs is None:
             return self._configuration
-        asked = inputs or self._inputs
+        with self.stack.lock:  # else a second thread could drop layers that the first one builds from
+            if self._configuration is None or inputs is not None:
+                self._configure(inputs or self._inputs)
+            assert self._configuration is not None
+            return self._configuration
+
+    def _configure(self, asked: Inputs) -> None:
         if asked.profile is None and self._profile_asked is not None:
-            asked = Inputs(
-                self._profile_asked,
-                asked.config,
-                asked.env_file,
-                asked.select,
-                asked.settings,
-                asked.environ,
-                asked.folder,
-            )
+            asked = replace(asked, profile=self._profile_asked)
         configuration = read_configuration(asked)
-        with self.stack.lock:
-            for layer in self._configured_layers:
-                self.stack.drop(layer)
-            self._configuration = configuration
-            self.stack.use_profile(configuration.profile)
-            self._configured_layers = list(configuration.layers(configuration.profile))
-            for layer in self._configured_layers:
-                self.stack.put(layer)
-        return configuration
+        configured = list(configuration.layers(configuration.profile))
+        for layer in self._configured_layers:
+            self.stack.drop(layer)
+        self.stack.use_profile(configuration.profile)
+        self._configured_layers = [self.stack.put(layer) for layer in configured]
+        self._configuration = configuration  # last: whoever sees it does not wait for the lock
 
     _configured_layers: list[LayerContainer] = []  # noqa: RUF012  # replaced as a whole, never written to
 
@@ -102,8 +98,8 @@ class Application(Container):
         if self._configuration is None:
             return self.overridden
         theirs = self._configuration.profile_layer(profile)
-        own = [layer for layer in self.overridden if layer in self._configured_layers and layer.name == "profile"]
-        return [theirs, *(layer for layer in self.overridden if layer not in own)]
+        own = next((layer for layer in self._configured_layers if layer.name == "profile"), None)
+        return [theirs if layer is own else layer for layer in self.overridden]
 
     def _make_child(self, name: str, parts: Mapping[str, Slot]) -> ChildContainer:
         return EventsContainer(parts, self) if name == "events" else super()._make_child(name, parts)
@@ -186,7 +182,7 @@ class Application(Container):
         """Return what a start opens: what registered functions need and what is eager, in the order of declaration."""
         roots = (record for record in self.index.records.values() if record.slot.kind not in {"adapter", "object"})
         needed = {edge.slot for root in roots for edge in root.edges if edge.slot is not None}
-        return [slot for slot in self.registry.slots.values() if slot in needed or slot.eager]
+        return [slot for slot in self.slots.by_name.values() if slot in needed or slot.eager]
 
     async def stop(self) -> None:
         """
@@ -209,21 +205,16 @@ class Application(Container):
     def _transition(self) -> asyncio.Lock:
         """Return the lock that lets one start or stop run at a time, in the running loop."""
         running = asyncio.get_running_loop()
-        if self._busy is None or self.lifecycle.loop is not running:
+        if self._busy is None or self._busy[0] is not running:
             is_left_open = bool(self.lifecycle.open_slots)
             self.lifecycle.enter_loop()
             if is_left_open:
                 self._end("stopped")  # the other loop is gone: its objects are of no use, the next start makes new ones
-            self._busy = asyncio.Lock()
-        return self._busy
+            self._busy = (running, asyncio.Lock())
+        return self._busy[1]
 
     def _end(self, state: State) -> None:
-        """Forget every object: the next start builds new ones."""
-        with self.stack.lock:
-            for slot in self.registry.every():
-                slot.cell, slot.stash = Cell(slot), ()
-            self.stack.dependants.clear()
-            self.stack.forget()
+        """Note that it does not serve; the objects are closed already, or given up."""
         active.stopped(self)
         self.state = state
 

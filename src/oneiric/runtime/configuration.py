@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from oneiric.containers.layers import LayerContainer
 from oneiric.core.errors import InvalidValue
@@ -13,6 +14,7 @@ from oneiric.core.origins import EnvOrigin, FlagOrigin, Origin
 from oneiric.core.profiles import DEFAULT, Profile, find_profile
 from oneiric.core.sources import (
     CONFIG_FILE,
+    PREFIX,
     ConfigFile,
     Said,
     Tables,
@@ -21,6 +23,8 @@ from oneiric.core.sources import (
     read_env_file,
     read_flags,
 )
+
+_Named = tuple[str | None, Origin | None]  # what was said, and where
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,9 @@ def read_configuration(inputs: Inputs) -> Configuration:
     """
     environ = os.environ if inputs.environ is None else inputs.environ
     folder = inputs.folder or Path()
-    named, named_by = _first((inputs.config, FlagOrigin("--config")), (environ.get("ONEIRIC_CONFIG"), _env("CONFIG")))
+    env_file, env_by = _first((inputs.env_file, FlagOrigin("--env-file")), _variable("ENV_FILE", environ))
+    below = read_env_file(folder / env_file, origin=env_by) if env_file else {}
+    named, named_by = _first((inputs.config, FlagOrigin("--config")), _variable("CONFIG", environ, below))
     user_file = None
     if named:
         files = [read_config(folder / named, shown=named, origin=named_by)]
@@ -94,13 +100,8 @@ def read_configuration(inputs: Inputs) -> Configuration:
         own = folder / CONFIG_FILE
         files = [read_config(own, shown=CONFIG_FILE)] if own.is_file() else []
         user_file = _read_user_file(environ)
-    profile = _profile(inputs, environ, files)
-    env_file, env_by = _first(
-        (inputs.env_file, FlagOrigin("--env-file")), (environ.get("ONEIRIC_ENV_FILE"), _env("ENV_FILE"))
-    )
-    below = read_env_file(folder / env_file, origin=env_by) if env_file else {}
     return Configuration(
-        profile=profile,
+        profile=_profile(inputs, _variable("PROFILE", environ, below), files),
         files=tuple(files),
         user_file=user_file,
         env=read_env(environ, below),
@@ -115,23 +116,26 @@ def _read_user_file(environ: Mapping[str, str]) -> ConfigFile | None:
     return read_config(path) if home and path.is_file() else None
 
 
-def _profile(inputs: Inputs, environ: Mapping[str, str], files: Sequence[ConfigFile]) -> Profile:
+def _profile(inputs: Inputs, variable: _Named, files: Sequence[ConfigFile]) -> Profile:
     """Decide the profile: flag, then variable, then the top of the file, then `default`."""
     said: Said | None = next((file.profile for file in reversed(files) if file.profile is not None), None)
     if said is not None and not isinstance(said.value, str):
         raise InvalidValue("profile", "the name of a profile is a text", origin=said.origin)
     name, origin = _first(
         (inputs.profile, FlagOrigin(f"--profile {inputs.profile}")),
-        (environ.get("ONEIRIC_PROFILE"), _env("PROFILE")),
+        variable,
         (said.value, said.origin) if said is not None else (None, None),
     )
     return find_profile(name, origin=origin) if name else DEFAULT
 
 
-def _first(*said: tuple[str | None, Origin | None]) -> tuple[str | None, Origin | None]:
+def _first(*said: _Named) -> _Named:
     """Return the first that says anything, with its origin."""
     return next((item for item in said if item[0]), (None, None))
 
 
-def _env(name: str) -> Origin:
-    return EnvOrigin(f"ONEIRIC_{name}")
+def _variable(name: str, environ: Mapping[str, str], below: Mapping[str, Said] = MappingProxyType({})) -> _Named:
+    """Return what a variable that is no setting says, in the environment or else in an env file; case is ignored."""
+    real = {spelled: Said(value, EnvOrigin(spelled)) for spelled, value in environ.items()}
+    said = (item for source in (real, below) for spelled, item in source.items() if spelled.upper() == PREFIX + name)
+    return _first(*((item.value, item.origin) for item in said))

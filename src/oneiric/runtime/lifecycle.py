@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oneiric.containers.closing import running_loop
 from oneiric.containers.index import Index
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import AdapterError, OneiricError, OpenTimeout, StartFailed, WrongLoop
@@ -21,7 +22,7 @@ PARALLEL_OPENS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class Opened:
     """Something that is open: whose it is, the object, and how it is closed within how many seconds."""
 
     cell: Cell
@@ -46,14 +47,16 @@ class Lifecycle:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._held: list[Held] = []
+        self._held: list[Opened] = []
         self._lock = threading.Lock()
+        self._discarded: list[Opened] = []
         self._closing: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._guard: AsyncGenerator[None] | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop that open objects belong to; None before the first was opened."""
+        """The event loop that open objects belong to; None before the first was opened, and after a stop."""
         return self._loop
 
     def enter_loop(self) -> None:
@@ -70,12 +73,15 @@ class Lifecycle:
             if self._held:
                 log().warning("the event loop closed before stop; its objects are given up", slots=self.open_slots)
             self._held.clear()
+            self._discarded.clear()
+            self._closing.clear()
+            self._wiring.stack.reset()
         self._loop = running
 
     @property
     def open_slots(self) -> list[str]:
         """The slots whose objects are open, in the order in which they were opened."""
-        return [held.slot for held in self._held]
+        return [held.slot for held in (*self._held, *self._discarded)]
 
     async def open(self, cell: Cell, built: Any) -> None:
         """
@@ -88,6 +94,8 @@ class Lifecycle:
         """
         if self._loop is None or self._loop.is_closed():
             self.enter_loop()
+            self._guard = self._until_the_loop_ends()
+            await anext(self._guard)
         elif self._loop is not asyncio.get_running_loop():
             raise WrongLoop(cell.slot.name, repr(self._loop), repr(asyncio.get_running_loop()))
         slot, binding = cell.slot, cell.binding
@@ -112,14 +120,14 @@ class Lifecycle:
         close_s = getattr(settings, "close_timeout_s", CLOSE_TIMEOUT_S)
         health_s = getattr(settings, "health_timeout_s", HEALTH_TIMEOUT_S)
         with self._lock:
-            self._held.append(Held(cell, built, close if hasattr(built, "close") else _nothing, close_s, health_s))
+            self._held.append(Opened(cell, built, close if hasattr(built, "close") else _nothing, close_s, health_s))
         seconds = round(time.perf_counter() - began, 4)
         log().info("slot opened", slot=slot.name, adapter=binding.label if binding else None, seconds=seconds)
 
     def keep(self, cell: Cell, closer: Closer) -> None:
         """Remember how to close what needed no opening."""
         with self._lock:
-            self._held.append(Held(cell, None, closer, CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S))
+            self._held.append(Opened(cell, None, closer, CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S))
         log().info("slot opened", slot=cell.slot.name, adapter=cell.binding.label if cell.binding else None)
 
     def discard(self, cells: Sequence[Cell]) -> None:
@@ -127,20 +135,42 @@ class Lifecycle:
         with self._lock:
             gone = [held for held in reversed(self._held) if held.cell in cells]
             self._held = [held for held in self._held if held.cell not in cells]
+            self._discarded += gone
         if not gone or self._loop is None or self._loop.is_closed():
             return
-        steps = self._close_each(gone)
-        if self._loop is _running_loop():
-            task: asyncio.Future[Any] = self._loop.create_task(steps)
+        if self._loop is running_loop():
+            self._close_discarded()
+        else:
+            self._loop.call_soon_threadsafe(self._close_discarded)
+
+    def _close_discarded(self) -> None:
+        """Begin to close what was discarded, in the loop that it belongs to."""
+        with self._lock:
+            gone, self._discarded = self._discarded, []
+        if gone:
+            task = asyncio.ensure_future(self._close_each(gone))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-        else:
-            asyncio.run_coroutine_threadsafe(steps, self._loop)
 
     async def settled(self) -> None:
-        """Wait until everything that was discarded is closed."""
+        """Wait until everything that was discarded is closed; a waiter that is cancelled stops none of it."""
+        if self._loop is not None and self._loop is not running_loop():
+            return
+        self._close_discarded()
         while self._closing:
-            await asyncio.gather(*self._closing)
+            await asyncio.wait(self._closing)
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
+        """
+        Close what was opened without a start when its event loop ends.
+
+        A loop that ends finalizes the asynchronous generators that stand in it (`asyncio.run`, `asyncio.Runner`).
+        """
+        try:
+            yield
+        finally:
+            if self._loop is running_loop():
+                await self.stop()
 
     async def start(self, index: Index, wanted: Sequence[Slot]) -> None:
         """
@@ -187,13 +217,20 @@ class Lifecycle:
             raise
 
     async def _stop(self) -> list[Exception]:
-        await self._wiring.abandon()
-        await self.settled()
-        with self._lock:
-            held, self._held = self._held[::-1], []
-        return await self._close_each(held)
+        failures: list[Exception] = []
+        while True:  # another task may open something while the others close
+            await self._wiring.abandon()
+            await self.settled()
+            with self._lock:
+                held, self._held = self._held[::-1], []
+            if not held:
+                break
+            failures += await self._close_each(held)
+        self._wiring.stack.reset()
+        self._loop = None
+        return failures
 
-    async def _close_each(self, held: Sequence[Held]) -> list[Exception]:
+    async def _close_each(self, held: Sequence[Opened]) -> list[Exception]:
         failures: list[Exception] = []
         for one in held:
             try:
@@ -213,7 +250,7 @@ class Lifecycle:
         return dict(sorted(zip((held.slot for held in asked), answers, strict=True)))
 
 
-async def _health(held: Held) -> Health:
+async def _health(held: Opened) -> Health:
     began = time.perf_counter()
     check: Callable[[], Any] = held.built.health
     try:
@@ -230,10 +267,3 @@ async def _nothing(error: BaseException | None) -> None:
 
 def _said(error: BaseException) -> str:
     return error.message if isinstance(error, OneiricError) else type(error).__name__
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

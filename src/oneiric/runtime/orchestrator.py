@@ -20,6 +20,7 @@ from oneiric.core.importing import load
 from oneiric.core.log import configure as configure_log
 from oneiric.core.log import log
 from oneiric.core.origins import EnvOrigin, FileOrigin
+from oneiric.core.sources import unreadable
 from oneiric.runtime.application import Application
 from oneiric.runtime.configuration import Inputs
 from oneiric.runtime.hard_exit import HardExit
@@ -68,14 +69,14 @@ def find_reference(flag: str | None, environ: Mapping[str, str], folder: Path) -
     except FileNotFoundError:
         project = {}
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigNotFound(PROJECT_FILE, why=type(error).__name__) from None
+        raise ConfigNotFound(PROJECT_FILE, why=unreadable(error)) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigNotFound(PROJECT_FILE, why=f"it is no TOML: {error}") from None
     found: object = project
     for part in ("tool", "oneiric", "app"):
         found = found.get(part, {}) if isinstance(found, dict) else found
     if not found:
-        why = f"neither --app, ONEIRIC_APP nor [tool.oneiric] app in {PROJECT_FILE} names an application"
+        why = f"neither --app, ONEIRIC_APP nor [tool.oneiric] app in {PROJECT_FILE} says one"
         raise AppNotImportable("", why, fixes=("--app package.module:app", "ONEIRIC_APP=package.module:app"))
     if not isinstance(found, str):
         origin = FileOrigin(str(folder / PROJECT_FILE), "tool.oneiric.app")
@@ -95,9 +96,13 @@ def load_application(reference: str, app_dir: Path | None = None) -> Application
         AppNotImportable: It does not import, or what is found there is no application. A function that would make one
             is not called.
     """
-    folder = (app_dir or Path()).resolve()
+    try:
+        folder = (app_dir or Path()).resolve()
+    except FileNotFoundError:
+        why = "the working directory does not exist any more"
+        raise AppNotImportable(reference, why, fixes=("go to another folder",)) from None
     if not folder.is_dir():
-        raise AppNotImportable(reference, f"--app-dir {app_dir} is no folder")
+        raise AppNotImportable(reference, f"--app-dir {app_dir} is no folder", fixes=("name a folder",))
     if sys.path[:1] != [str(folder)]:
         sys.path.insert(0, str(folder))
     found = load(reference)
@@ -184,7 +189,12 @@ def _make_server(
 
     settings, push = application.section("web"), application.section("push")
     address = find_address(settings, is_public=application.profile.public, flag=port, environ=environ)
-    listener = stack.enter_context(closing(listen(address)))
+    try:
+        listener = stack.enter_context(closing(listen(address)))
+    except InvalidValue as fault:
+        said = application.explain(fault.key).winner
+        fault.origin = said.origin if said else None
+        raise
     from oneiric.web.routes import make_routes
     from oneiric.web.server import WebServer, bridged_logs
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SAME_REQUEST_S = 0.1  # GNU `timeout` and others signal a process and then its group: that asks once, not twice
 EXIT_BY_SIGNAL = 128  # plus the signal's number, as shells count: 130 for SIGINT, 143 for SIGTERM
 
 
@@ -22,11 +24,16 @@ class StopSignal:
 
     Args:
         on_stop: Called at once, inside the signal handler; it must not wait.
+        clock: Returns seconds that never run backwards; signals within 0.1 s of the first are one with it.
     """
 
-    def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, on_stop: Callable[[], None] = lambda: None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.is_set = False
         self._on_stop = on_stop
+        self._clock = clock
+        self._since_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._event: asyncio.Event | None = None
 
@@ -50,8 +57,10 @@ class StopSignal:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.is_set:
-            os._exit(EXIT_BY_SIGNAL + number)
-        self.is_set = True
+            if self._clock() - self._since_s >= SAME_REQUEST_S:
+                os._exit(EXIT_BY_SIGNAL + number)
+            return
+        self.is_set, self._since_s = True, self._clock()
         self._on_stop()
         if self._loop is not None and self._event is not None:
             self._loop.call_soon_threadsafe(self._event.set)

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from oneiric.containers.registry import Registry
+from oneiric.containers.slots import Slots
 from oneiric.core.errors import WrongType
 from oneiric.core.log import log
 
@@ -15,7 +15,7 @@ from oneiric.core.log import log
 class Supervised(Protocol):
     """What supervision asks of an application."""
 
-    registry: Registry
+    slots: Slots
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call an injected function for this application."""
@@ -38,7 +38,7 @@ class Supervisor:
     def __init__(self, application: Supervised) -> None:
         self._application = application
         self._services: dict[str, Callable[..., Awaitable[None]]] = {}
-        for name, slot in application.registry.parts["services"].items():
+        for name, slot in application.slots.parts["services"].items():
             function = slot()
             if not inspect.iscoroutinefunction(function):
                 raise WrongType(f"services.{name}", "an asynchronous function", "a synchronous one")

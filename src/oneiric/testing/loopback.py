@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 5.0
+TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS connection: RFC 8446 section 5.1
 _PIECE = b"piece"
 
 
@@ -161,10 +162,11 @@ def _echo(request: _Request) -> bytes:
 
 
 async def _read_request(reader: asyncio.StreamReader) -> _Request | None:
-    """Read one request; None at the end of the connection."""
-    line = await reader.readline()
-    if not line:
-        return None
+    """Read one request; None at the end of the connection, and where somebody speaks TLS."""
+    first = await reader.read(1)
+    if first in {b"", TLS_HANDSHAKE}:
+        return None  # a hello of TLS is random bytes: what looks like a line in it may have no end
+    line = first + await reader.readline()
     method, target, _ = line.decode("latin-1").split(" ", 2)
     headers: dict[str, str] = {}
     while (field := (await reader.readline()).decode("latin-1").strip()) != "":

@@ -49,6 +49,7 @@ SAID = {
     415: ("wrong-media-type", "this is neither application/cloudevents+json nor JSON with ce- headers"),
     503: ("not-ready", "the application is not started, or is stopping"),
 }
+INTERNAL = "internal"
 
 
 def answer_dispatch(dispatch: Dispatch) -> Response:
@@ -78,7 +79,7 @@ def answer_error(error: Exception) -> Response:
         return _refuse(status, error.code, error.message, {}, wait_s)
     request_id = uuid.uuid4().hex
     log().opt(exception=error).error("request failed", request_id=request_id)
-    return _refuse(500, "internal", f"this is a fault of the server; its log knows it as {request_id}", {})
+    return _refuse(500, INTERNAL, f"this is a fault of the server; its log knows it as {request_id}", {})
 
 
 def _refuse(status: int, code: str, message: str, headers: dict[str, str], wait_s: float | None = None) -> Response:

@@ -81,7 +81,10 @@ def _to_event(attributes: dict[str, Any], data: Any) -> Event:
 
 def _read_json(body: bytes) -> Any:  # any JSON value
     try:
-        return json.loads(body.decode("utf-8"))
+        value = json.loads(body.decode("utf-8"))
+        if b"\\ud" in body or b"\\uD" in body:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text: nobody could store it
+        return value
     except RecursionError:
         raise InvalidEvent("data", f"nested deeper than {MAX_JSON_DEPTH}") from None
     except ValueError:

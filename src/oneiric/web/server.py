@@ -77,6 +77,8 @@ class _Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, asyncio.CancelledError):
+            return  # a request that a stop cancels is counted by whoever cancels; its traceback tells nothing
         # Fields are bound, not passed: with fields a foreign text would be formatted, and it may hold braces.
         log().bind(source=record.name).opt(exception=error).log(record.levelname, record.getMessage().strip())
 

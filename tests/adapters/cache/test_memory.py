@@ -20,6 +20,7 @@ class TestMemoryCache(CacheContract):
     """The suite of the category."""
 
     adapter: ClassVar[type[MemoryCache]] = MemoryCache
+    capabilities: ClassVar[frozenset[str]] = frozenset({"ttl"})
 
 
 @pytest.mark.asyncio

@@ -69,7 +69,7 @@ def test_sqlite_reads_the_sql_as_we_do(parts: list[tuple[str, str]]) -> None:
     values = statement.values({"a": "va", "b": "vb"}, name="sqlite", operation="fetch_one")
     connection = sqlite3.connect(":memory:")
 
-    row = connection.execute(statement.numbered("?"), values).fetchone()
+    row = connection.execute(statement.numbered("?"), {str(n): value for n, value in enumerate(values, 1)}).fetchone()
     connection.close()
 
     assert row[0] == "va"

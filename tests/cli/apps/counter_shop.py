@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import shelf
 from pydantic import Field, SecretStr
 
 from oneiric import INJECTED, Application, Event, Inject, Named, inject
 from oneiric.adapters.cache import Cache
 from oneiric.adapters.cache.memory import MemoryCache
 from oneiric.adapters.database import Database
-from oneiric.providers.catalog import ROWS, Catalog, Row
+from oneiric.providers.catalog import Row
 
 
 class GuardedCache(MemoryCache):
@@ -32,13 +33,9 @@ class Prices:
 
 app = Application(
     "counter",
-    catalog=Catalog(
-        rows=(
-            *ROWS,
-            Row("cache", "guarded", "counter_shop:GuardedCache", capabilities=frozenset({"ttl"})),
-            Row("cache", "valkey", "counter_valkey:ValkeyCache", extra="valkey", sdk="valkey_is_not_there"),
-        ),
-        third_party=False,
+    catalog=shelf.catalog(
+        Row("cache", "guarded", "counter_shop:GuardedCache", capabilities=frozenset({"ttl"})),
+        Row("cache", "valkey", "counter_valkey:ValkeyCache", extra="valkey", sdk="valkey_is_not_there"),
     ),
 )
 app.slot("cache.sessions", Cache)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import shelf
+
 from oneiric import INJECTED, Application, Event, Inject, LayerContainer, Named, inject
 from oneiric.adapters.database.sqlite import SqliteDatabase
 
@@ -42,7 +44,7 @@ class Discounts:
         self.rates = rates
 
 
-app = Application("faulty", layers=[LayerContainer("profile", {"cache": SqliteDatabase})])
+app = Application("faulty", catalog=shelf.catalog(), layers=[LayerContainer("profile", {"cache": SqliteDatabase})])
 app.provide("basket", scope="request")(Basket)
 app.provide("till")(Till)
 app.provide("rates")(Rates)

@@ -73,7 +73,7 @@ class _Session:
         text, values = self._prepared("execute", sql, params)
 
         def work(connection: sqlite3.Connection) -> int:
-            cursor = connection.execute(text, values)
+            cursor = connection.execute(text, _numbered(values))
             if cursor.description is not None:
                 cursor.fetchall()  # rows that nobody asked for; with RETURNING the count is right only after them
             return max(cursor.rowcount, 0)
@@ -88,7 +88,7 @@ class _Session:
         def work(connection: sqlite3.Connection) -> int:
             connection.execute("SAVEPOINT oneiric_many")  # outside of a transaction this begins one
             try:
-                written = connection.executemany(text, values).rowcount
+                written = connection.executemany(text, map(_numbered, values)).rowcount
                 connection.execute("RELEASE oneiric_many")
             except BaseException:
                 if connection.in_transaction:  # SQLite may have rolled back everything by itself
@@ -103,7 +103,7 @@ class _Session:
         text, values = self._prepared("fetch_all", sql, params)
 
         def work(connection: sqlite3.Connection) -> list[Row]:
-            cursor = connection.execute(text, values)
+            cursor = connection.execute(text, _numbered(values))
             return _rows(cursor, cursor.fetchall())
 
         return await self._call("fetch_all", work, values)
@@ -112,7 +112,7 @@ class _Session:
         text, values = self._prepared("fetch_one", sql, params)
 
         def work(connection: sqlite3.Connection) -> Row | None:
-            cursor = connection.execute(text, values)
+            cursor = connection.execute(text, _numbered(values))
             rows = _rows(cursor, cursor.fetchmany(1))
             cursor.close()
             return rows[0] if rows else None
@@ -127,7 +127,7 @@ class _Session:
         def begin(connection: sqlite3.Connection) -> None:
             made.append(connection.cursor())
             self._cursors.add(made[0])
-            made[0].execute(text, values)
+            made[0].execute(text, _numbered(values))
 
         def more(_connection: sqlite3.Connection) -> list[Row]:
             return _rows(made[0], made[0].fetchmany(batch))
@@ -342,6 +342,15 @@ class SqliteDatabase(_Session):
         except sqlite3.Error as error:
             return Health(ok=False, detail=described(error)[1], latency_s=time.monotonic() - begun_s)
         return Health(ok=True, latency_s=time.monotonic() - begun_s)
+
+
+def _numbered(values: Sequence[Scalar]) -> dict[str, Scalar]:
+    """
+    Return the values of `?1`, `?2` by their numbers.
+
+    Python 3.12.0 to 3.12.3 warn where these get a sequence (https://github.com/python/cpython/issues/117995).
+    """
+    return {str(number): value for number, value in enumerate(values, 1)}
 
 
 def _rows(cursor: sqlite3.Cursor, found: Sequence[tuple[Any, ...]]) -> list[Row]:  # whatever the columns hold

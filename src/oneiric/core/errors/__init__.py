@@ -4,8 +4,8 @@ Every exception of Oneiric. Each class has a stable `code`, and a heading in `do
 OneiricError
 ├── Refused                  cannot be, and was found out before anything was opened
 │   ├── UnknownSlot UnknownProfile UnknownKey InvalidName DuplicateName DuplicateSubscription
-│   ├── SelectionUnknown SelectionNotInstalled SelectionDenied SelectionMissingCapability SecretsCannotSelect
-│   ├── AmbiguousSlot AmbiguousType NoCandidate WrongType ClassOverride
+│   ├── SelectionUnknown SelectionNotInstalled SelectionDenied SelectionMissingCapability
+│   ├── AmbiguousSlot AmbiguousType NoCandidate WrongType
 │   ├── InvalidValue DuplicateEnv ConfigNotFound AppNotImportable BadOption InvalidPort PortInUse
 │   ├── DependencyCycle MissingDependency ScopeLeak AnnotationUnresolved
 │   ├── InvalidEvent BodyTooLarge PushAuthConfig
@@ -72,7 +72,6 @@ from oneiric.core.errors.running import (
 from oneiric.core.errors.selection import (
     AmbiguousSlot,
     NoCandidate,
-    SecretsCannotSelect,
     SelectionDenied,
     SelectionMissingCapability,
     SelectionNotInstalled,
@@ -83,7 +82,6 @@ from oneiric.core.errors.selection import (
 from oneiric.core.errors.wiring import (
     AmbiguousType,
     AnnotationUnresolved,
-    ClassOverride,
     DependencyCycle,
     InvalidApplication,
     MissingDependency,
@@ -101,7 +99,6 @@ __all__ = [
     "BadReply",
     "BodyTooLarge",
     "BuildFailed",
-    "ClassOverride",
     "ConfigNotFound",
     "Conflict",
     "Denied",
@@ -132,7 +129,6 @@ __all__ = [
     "Refused",
     "ScopeClosed",
     "ScopeLeak",
-    "SecretsCannotSelect",
     "SelectionDenied",
     "SelectionMissingCapability",
     "SelectionNotInstalled",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from oneiric.core.errors.problem import Refused, did_you_mean
+from oneiric.core.errors.problem import Refused, nearest
 from oneiric.core.origins import Origin
+
+OTHER_VARIABLES = ("app", "config", "env_file", "log_level", "profile")  # ONEIRIC_PROFILE: read, and no settings
 
 
 class UnknownKey(Refused):
@@ -16,7 +18,11 @@ class UnknownKey(Refused):
 
     def __init__(self, key: str, *, known: Iterable[str], origin: Origin | None = None) -> None:
         self.key = key
-        super().__init__(f'nothing reads the setting "{key}"', origin=origin, fixes=did_you_mean(key, known))
+        is_variable = origin is not None and origin.kind in {"env", "envfile"}
+        near = nearest(key, (*known, *OTHER_VARIABLES) if is_variable else known)
+        names = [f"ONEIRIC_{name.upper().replace('.', '__')}" for name in near] if is_variable else near
+        fix = f"did you mean {' or '.join(names)}?" if names else "oneiric explain SLOT lists what a slot reads"
+        super().__init__(f'nothing reads the setting "{key}"', origin=origin, fixes=(fix,))
 
 
 class InvalidName(Refused):
@@ -90,9 +96,9 @@ class AppNotImportable(Refused):
     code = "app-not-importable"
 
     def __init__(self, reference: str, why: str, *, fixes: Sequence[str] = ()) -> None:
-        self.reference = reference
+        self.reference, self.why = reference, why
         super().__init__(
-            f'cannot load "{reference}": {why}',
+            f'cannot load "{reference}": {why}' if reference else f"no application is named: {why}",
             fixes=fixes or ("--app package.module:app", "--app-dir FOLDER puts a folder on the import path"),
         )
 
@@ -122,4 +128,6 @@ class PortInUse(Refused):
 
     def __init__(self, host: str, port: int, why: str) -> None:
         self.host, self.port = host, port
-        super().__init__(f"cannot listen on {host}:{port}: {why}", fixes=("--port NUMBER", "stop the other process"))
+        is_denied = why == "permission denied"  # ports below 1024 are for a privileged user
+        fixes = ("--port NUMBER, 1024 or more",) if is_denied else ("--port NUMBER", "stop the other process")
+        super().__init__(f"cannot listen on {host}:{port}: {why}", fixes=fixes)

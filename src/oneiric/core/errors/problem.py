@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -30,8 +30,15 @@ class Problem:
             "fixes": list(self.fixes),
         }
 
-    def text(self, label: str = "error", notes: Sequence[str] = ()) -> str:
-        """Return the block a person reads: code and message, the path from the root, further notes, the fixes."""
+    def text(self, label: str = "error", notes: Sequence[str] = (), shown: Callable[[str], str] = str) -> str:
+        """
+        Return the block a person reads: code and message, the path from the root, further notes, the fixes.
+
+        Args:
+            label: `error` or `warning`.
+            notes: Lines between the origin and the fixes.
+            shown: Applied to every line, so that it can take out what is not for a terminal.
+        """
         lines = [f"{label}[{self.code}] {self.message}"]
         if self.path:
             lines.append(f"  needed by  {' -> '.join(self.path)}")
@@ -40,7 +47,7 @@ class Problem:
         lines += [f"  {note}" for note in notes]
         if self.fixes:
             lines.append(f"  fix: {'   or   '.join(self.fixes)}")
-        return "\n".join(lines)
+        return "\n".join(map(shown, lines))
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> tuple[str, ...]:

@@ -122,7 +122,11 @@ class StartFailed(OneiricError):
         said = cause.message if isinstance(cause, OneiricError) else type(cause).__name__
         failed = "1 adapter" if len(closing) == 1 else f"{len(closing)} adapters"
         more = f"; {failed} failed to close" if closing else ""
-        fixes = (cause.fixes if isinstance(cause, OneiricError) else ()) or ("see the chained exception",)
+        look = (f"oneiric explain {slot.removeprefix('slot ')} shows its settings",) if slot.startswith("slot ") else ()
+        fixes = (cause.fixes if isinstance(cause, OneiricError) else ()) or (
+            *look,
+            "see the chained exception (--debug)",
+        )
         super().__init__(f"the start failed at {slot}: {said}{more}", path=(slot,), fixes=fixes)
 
 

@@ -98,20 +98,6 @@ class SelectionMissingCapability(Refused):
         )
 
 
-class SecretsCannotSelect(Refused):
-    """The secrets layer tried to choose an adapter."""
-
-    code = "secrets-cannot-select"
-
-    def __init__(self, slot: str, *, origin: Origin | None) -> None:
-        self.slot = slot
-        super().__init__(
-            f"slot {slot}: the secrets layer holds values and never chooses an adapter",
-            origin=origin,
-            fixes=("choose the adapter in oneiric.toml or by an environment variable",),
-        )
-
-
 class AmbiguousSlot(Refused):
     """Nobody chose, and several adapters share the highest priority."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -33,18 +34,6 @@ class WrongType(Refused):
         super().__init__(f"slot {slot} takes {wanted}, not {given}{lacks}", **where)
 
 
-class ClassOverride(Refused):
-    """An override of a container class, which would miss its instances."""
-
-    code = "class-override"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name} is a class: overriding it would not reach applications that exist",
-            fixes=("override the application object: app.override({...})",),
-        )
-
-
 class DependencyCycle(Refused):
     """Slots that need each other in a circle."""
 
@@ -68,9 +57,14 @@ class MissingDependency(Refused):
     def __init__(self, wanted: str, *, known: Iterable[str] = (), searched: str = "", **where: Any) -> None:
         self.wanted = wanted
         where.setdefault(
-            "fixes", (*did_you_mean(wanted, known), f"declare it: app.slot(...) or app.provide({wanted!r})")
+            "fixes", (*did_you_mean(wanted, known), f"declare it: app.slot(...) or app.provide({_slot_name(wanted)!r})")
         )
         super().__init__(f'no slot fits "{wanted}"' + (f" ({searched})" if searched else ""), **where)
+
+
+def _slot_name(wanted: str) -> str:
+    """Return a name that a slot for this name or type may have: `order_book` for `OrderBook`."""
+    return re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", wanted)).strip("_").lower()
 
 
 class ScopeLeak(Refused):

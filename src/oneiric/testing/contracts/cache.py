@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
@@ -274,7 +275,7 @@ class CacheContract(AdapterContract):
     @pytest.mark.asyncio
     async def test_another_namespace_is_left_alone(self, opened: Cache, backend: Backend, clock: FakeClock) -> None:
         """Clearing one adapter takes nothing from one with another namespace on the same backend."""
-        elsewhere = Backend(backend.url, backend.folder, f"{backend.unique}x")
+        elsewhere = dataclasses.replace(backend, unique=f"{backend.unique}x")
         other = self.make(elsewhere, clock)
         await other.open()
         try:

@@ -10,7 +10,7 @@ import pytest
 from oneiric import INJECTED, Container, Inject, Named, inject
 from oneiric.adapters.cache import Cache
 from oneiric.containers.needs import Need
-from oneiric.containers.registry import made_type, type_key
+from oneiric.containers.slots import made_type, type_key
 from oneiric.core.errors import (
     AmbiguousType,
     DuplicateName,
@@ -51,7 +51,7 @@ def test_a_slot_answers_to_each_of_its_names(app: Container, name: str) -> None:
     """All lead to the same slot."""
     app.alias("store", "cache")
 
-    assert app.registry.named(name) is app.slot("cache")
+    assert app.slots.named(name) is app.slot("cache")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_slot_answers_to_each_of_its_names(app: Container, name: str) -> None:
 def test_an_unknown_name_offers_the_nearest(app: Container, name: str, fixes: tuple[str, ...]) -> None:
     """The error is the same wherever the name stands."""
     with pytest.raises(UnknownSlot) as caught:
-        app.registry.named(name)
+        app.slots.named(name)
 
     assert caught.value.fixes == fixes
 
@@ -116,8 +116,8 @@ def test_a_type_matches_by_identity_and_never_by_subclass(app: Container) -> Non
     app.slot("sub", SubPrice)
 
     with pytest.raises(MissingDependency):
-        app.registry.find(need(Price))
-    assert app.registry.find(need(SubPrice)) is app.slot("sub")
+        app.slots.find(need(Price))
+    assert app.slots.find(need(SubPrice)) is app.slot("sub")
 
 
 def test_two_local_classes_of_one_name_are_two_types(app: Container) -> None:
@@ -133,7 +133,7 @@ def test_two_local_classes_of_one_name_are_two_types(app: Container) -> None:
     app.slot("two", two)
 
     assert type_key(one) == type_key(two)
-    assert app.registry.find(need(two)) is app.slot("two")
+    assert app.slots.find(need(two)) is app.slot("two")
 
 
 def test_several_slots_of_a_type_need_a_name(app: Container) -> None:
@@ -142,11 +142,11 @@ def test_several_slots_of_a_type_need_a_name(app: Container) -> None:
     app.slot("second", Price)
 
     with pytest.raises(AmbiguousType) as caught:
-        app.registry.find(need(Price))
+        app.slots.find(need(Price))
 
     assert caught.value.slots == ("first", "second")
     assert caught.value.path == ("handlers:checkout(x)",)
-    assert app.registry.find(need(Price, "second")) is app.slot("second")
+    assert app.slots.find(need(Price, "second")) is app.slot("second")
 
 
 def test_among_several_the_one_named_as_its_category_wins(app: Container) -> None:
@@ -154,8 +154,8 @@ def test_among_several_the_one_named_as_its_category_wins(app: Container) -> Non
     app.slot("cache.sessions", Cache)
     app.slot("cache.pages", Cache)
 
-    assert app.registry.find(need(Cache)) is app.slot("cache")
-    assert app.registry.typed(Cache)[0] == "cache"
+    assert app.slots.find(need(Cache)) is app.slot("cache")
+    assert app.slots.typed(Cache)[0] == "cache"
 
 
 def test_a_named_slot_is_an_attribute_of_the_one_above(app: Container) -> None:
@@ -173,7 +173,7 @@ def test_a_slot_added_after_its_child_was_touched_is_reachable(app: Container) -
     price = app.slot("price", Price)
 
     assert adapters.price is price
-    assert app.registry.find(need(Price)) is price
+    assert app.slots.find(need(Price)) is price
 
 
 def returns_nothing(): ...  # type: ignore[no-untyped-def]  # what is tested
@@ -219,3 +219,20 @@ def returns_injected(x: Inject[Price] = INJECTED) -> Price:
 def test_the_type_of_what_a_function_makes_is_its_annotation(target: Any, made: type | None) -> None:
     """A generator makes what it yields."""
     assert made_type(target) is made
+
+
+@pytest.mark.parametrize("name", ["web", "logging", "app.mail"])
+def test_a_section_of_the_configuration_is_no_slot(app: Container, name: str) -> None:
+    """A key has one reader."""
+    with pytest.raises(InvalidName, match="section of the configuration"):
+        app.slot(name, Cache)
+
+
+def test_an_alias_is_an_attribute_too(app: Container) -> None:
+    """Also when the child container is there already."""
+    app.alias("kv", "cache")
+    early = app.adapters.kv
+    app.alias("store", "cache")
+
+    assert early is app.adapters.cache
+    assert app.adapters.store is app.adapters.cache

@@ -18,14 +18,17 @@ from oneiric.core.errors import (
     UnknownSlot,
 )
 from oneiric.core.origins import CodeOrigin
+from oneiric.core.sources import Said
 from oneiric.providers.slot import Owner, Slot, attach
 
 CHILDREN = ("adapters", "services", "tasks", "events", "workflows")
+# Keys below these names are settings of the framework; `secrets` is a slot as well
+SECTIONS = frozenset({"activity", "app", "logging", "push", "remote", "serverless", "swap", "telemetry", "web"})
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _ITERATORS = {"AsyncGenerator", "AsyncIterable", "AsyncIterator", "Generator", "Iterable", "Iterator"}
 
 
-class Registry:
+class Slots:
     """
     Slots and registered functions by name.
 
@@ -35,17 +38,28 @@ class Registry:
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self.slots: dict[str, Slot] = {}
+        self.by_name: dict[str, Slot] = {}
         self.parts: dict[str, dict[str, Slot]] = {child: {} for child in CHILDREN}
         self.aliases: dict[str, str] = {}
         self._by_type: dict[str, list[str]] = {}
         self._categories: dict[str, str] = {}
 
-    def declare_category(self, name: str, protocol: str) -> None:
-        """Declare the slot of a category; its Protocol is known by name only, and imported when it is compared."""
-        if name not in self.slots:
-            self._categories[protocol] = name
-            self._add(Slot(self._owner, name, kind="adapter", child="adapters", type_name=protocol, category=name))
+    def declare_category(self, name: str, protocol: str) -> list[Slot]:
+        """
+        Declare the slot of a category; its Protocol is known by name only, and imported when it is compared.
+
+        Returns:
+            That slot, and those of the same type that were declared before: the category's adapters can fill them.
+        """
+        self._categories[protocol] = name
+        known = [self.by_name[other] for other in self._by_type.get(protocol, ())]
+        found = [slot for slot in known if slot.category is None and slot.kind == "adapter"]
+        for slot in found:
+            slot.category = name
+        if name not in self.by_name:
+            slot = Slot(self._owner, name, kind="adapter", child="adapters", type_name=protocol, category=name)
+            found.append(self._add(slot))
+        return found
 
     def declare(self, name: str, type_: Any, *, at: str) -> Slot:
         """
@@ -101,7 +115,7 @@ class Registry:
         Raises:
             DuplicateName: The child container has one of that name.
         """
-        there = self.parts[child].get(name) or (self.slots.get(name) if child == "services" else None)
+        there = self.parts[child].get(name) or (self.by_name.get(name) if child == "services" else None)
         if there is not None:
             error = DuplicateSubscription if kind == "handler" else DuplicateName
             raise error(kind, name, first=there.at, origin=CodeOrigin(at))
@@ -128,22 +142,34 @@ class Registry:
         """
         found = self.get(name)
         if found is None:
-            raise UnknownSlot(name, known=self.slots)
+            raise UnknownSlot(name, known=self.by_name)
         return found
 
     def get(self, name: str) -> Slot | None:
         """Return a slot by its name, or None."""
-        slot = self.slots.get(self.aliases.get(name, name))
+        slot = self.by_name.get(self.aliases.get(name, name))
         if slot is not None:
             return slot
         child, _, rest = name.partition(".")
-        slot = self.slots.get(self.aliases.get(rest, rest))
+        slot = self.by_name.get(self.aliases.get(rest, rest))
         return slot if slot is not None and slot.child == child else None
+
+    def own_key(self, key: str) -> str:
+        """Return the key of a setting below the slot's own name, where it stands below an alias."""
+        found = max((name for name in self.aliases if key.startswith(f"{name}.")), key=len, default=None)
+        return key if found is None else self.aliases[found] + key[len(found) :]
+
+    def owned(self, settings: Mapping[str, Said]) -> Mapping[str, Said]:
+        """Return settings by the slots' own names; what is said below one counts more than what an alias says."""
+        if not self.aliases:
+            return settings
+        aliased = {own: said for key, said in settings.items() if (own := self.own_key(key)) != key}
+        return aliased | {key: said for key, said in settings.items() if self.own_key(key) == key}
 
     def typed(self, type_: Any) -> list[str]:
         """Return the names of the slots declared with exactly this type; the category's own comes first."""
         names = self._by_type.get(type_key(type_), [])
-        return [name for name in names if self.slots[name].type is None or self.slots[name].type is type_]
+        return [name for name in names if self.by_name[name].type is None or self.by_name[name].type is type_]
 
     def find(self, need: Need) -> Slot | None:
         """
@@ -159,41 +185,44 @@ class Registry:
         if need.named is not None:
             slot = self.get(need.named.name)
             if slot is None and not need.optional:
-                raise UnknownSlot(need.named.name, known=self.slots, path=(need.at,))
+                raise UnknownSlot(need.named.name, known=self.by_name, path=(need.at,))
             return slot
         names = self.typed(need.type)
-        own = [name for name in names if self.slots[name].category == name]
+        own = [name for name in names if self.by_name[name].category == name]
         if len(names) == 1 or own:
-            return self.slots[(own or names)[0]]
+            return self.by_name[(own or names)[0]]
         if names:
             raise AmbiguousType(need.wanted, sorted(names), path=(need.at,))
         if need.optional:
             return None
-        raise MissingDependency(need.wanted, known=self.slots, path=(need.at,))
+        raise MissingDependency(need.wanted, known=self.by_name, path=(need.at,))
 
     def every(self) -> Iterator[Slot]:
         """Yield every slot and every registered function, in the order of registration."""
-        yield from self.slots.values()
+        yield from self.by_name.values()
         for parts in self.parts.values():
             yield from parts.values()
 
     def of_child(self, child: str) -> Mapping[str, Slot]:
         """Return what one child container holds, by name."""
-        own = {name: slot for name, slot in self.slots.items() if slot.child == child}
+        names = {**{name: name for name in self.by_name}, **self.aliases}
+        own = {name: self.by_name[own] for name, own in names.items() if self.by_name[own].child == child}
         return {**own, **self.parts[child]}
 
     def _free(self, name: str, at: str) -> None:
         if not _NAME.fullmatch(name):
             raise InvalidName(name, "it breaks the grammar of slot names")
-        if name in self.slots or name in self.parts["services"] or name in self.aliases:
-            there = self.slots.get(name) or self.parts["services"].get(name)
+        if name.partition(".")[0] in SECTIONS:
+            raise InvalidName(name, "a section of the configuration has that name", fixes=("choose another name",))
+        if name in self.by_name or name in self.parts["services"] or name in self.aliases:
+            there = self.by_name.get(name) or self.parts["services"].get(name)
             first = there.at if there is not None else f"the alias of {self.aliases[name]}"
             raise DuplicateName("slot", name, first=first or "the catalog", origin=CodeOrigin(at))
 
     def _add(self, slot: Slot) -> Slot:
         if "." in slot.name:
             self._hang(slot)
-        self.slots[slot.name] = slot
+        self.by_name[slot.name] = slot
         if slot.type_name is not None:
             self._by_type.setdefault(slot.type_name, []).append(slot.name)
         return slot
@@ -204,7 +233,7 @@ class Registry:
         for part in slot.name.split(".")[1:]:
             if hasattr(Slot, part):
                 raise InvalidName(slot.name, f'a slot itself answers to "{part}"')
-        if (above := self.slots.get(parent)) is not None:
+        if (above := self.by_name.get(parent)) is not None:
             attach(above, segment, slot)
 
 
