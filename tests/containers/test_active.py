@@ -258,3 +258,25 @@ def test_a_slot_added_later_is_injected() -> None:
     app.override({"late": mark})
 
     assert handler() is mark
+
+
+def test_a_function_is_bound_to_one_application() -> None:
+    """`function.bind(app)` belongs to that application, inside `using` of another one as well; sync and async."""
+    ours, theirs = Container("ours"), Container("theirs")
+    for container in (ours, theirs):
+        container.slot("name", Name)
+        container.override({"name": Name()})
+
+    @inject
+    def drive(name: Inject[Name] = INJECTED) -> Name:
+        return name
+
+    @inject
+    async def glide(name: Inject[Name] = INJECTED) -> Name:
+        return name
+
+    with using(theirs):
+        driven = drive.bind(ours)()  # type: ignore[attr-defined]
+        glided = asyncio.run(glide.bind(ours)())  # type: ignore[attr-defined]
+
+    assert driven is glided is ours.adapters.name()

@@ -12,6 +12,7 @@ from oneiric import INJECTED, Application, Container, Event, Inject, Inputs, Lay
 from oneiric.adapters.cache import Cache
 from oneiric.core.adapter import AdapterSettings
 from oneiric.core.errors import InvalidApplication
+from oneiric.providers.catalog import Catalog, Category, Row
 from tests.containers.shapes import Car, Clock, Engine, FixedClock, Garage
 
 
@@ -246,3 +247,18 @@ def test_an_empty_table_is_no_unknown_key(tmp_path: Path) -> None:
     app = Application("t", inputs=Inputs(environ={}, folder=tmp_path))
 
     assert app.check() == []
+
+
+def test_an_adapter_whose_class_is_not_there_is_one_fault_among_others() -> None:
+    """A row that leads nowhere is a fault of its slot: the others are still found, and the explanation says it too."""
+    rows = (Row("clock", "sundial", "tests.containers.shapes:Sundial", priority=1),)
+    catalog = Catalog([Category("clock", "tests.containers.shapes:Clock")], rows, third_party=False)
+    container = Container("t", catalog=catalog, layers=[LayerContainer("env", {"colck": "sundial"})])
+    container.slot("clock", eager=True)
+
+    found = {fault.code: fault for fault in container.faults()[0]}
+
+    assert set(found) == {"app-not-importable", "unknown-slot"}
+    assert found["app-not-importable"].path == ("slot clock",)
+    assert found["app-not-importable"].fixes[0] == "correct the path in the adapter's row of the catalog"
+    assert container.explain("clock").error == found["app-not-importable"].problem

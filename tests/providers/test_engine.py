@@ -41,8 +41,9 @@ def test_another_thread_imports_what_is_hidden_from_this_one() -> None:
     """A server may import its framework at the same moment."""
     said = run(
         "import threading\n"
-        "from oneiric.providers import engine\n"
-        "with engine._hiding():\n"
+        "from oneiric.core.importing import hiding\n"
+        "from oneiric.providers.engine import OPTIONAL\n"
+        "with hiding(OPTIONAL):\n"
         "    thread = threading.Thread(target=lambda: print(__import__('starlette').__name__))\n"
         "    thread.start(); thread.join()\n"
         "    try:\n"

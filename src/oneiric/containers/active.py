@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
@@ -117,6 +118,23 @@ def using(view: ViewT) -> Iterator[ViewT]:
         yield view
     finally:
         _active.reset(token)
+
+
+def belonging(function: Callable[..., Any], view: View) -> Callable[..., Any]:
+    """Return a function of the same kind that calls `function` for one application, whatever is active."""
+    if inspect.iscoroutinefunction(function):
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            with using(view):
+                return await function(*args, **kwargs)
+
+        return call_async
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with using(view):
+            return function(*args, **kwargs)
+
+    return call
 
 
 @contextmanager

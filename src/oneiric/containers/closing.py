@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from oneiric.core.errors import NeedsAsyncOpen, OneiricError
 from oneiric.core.health import CLOSE_TIMEOUT_S
@@ -14,8 +13,7 @@ from oneiric.providers.adapter import Closer
 from oneiric.providers.slot import Cell
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Something to close: whose it is, how it is closed, and the event loop it was made in, if one ran."""
 
     cell: Cell

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ from oneiric.core.errors import InvalidApplication, InvalidName, OneiricError, P
 from oneiric.core.markers import Named
 from oneiric.core.origins import CodeOrigin, OverrideOrigin, caller, defined_at
 from oneiric.core.profiles import BUILT_IN, Profile, find_profile
+from oneiric.core.sources import Said
 from oneiric.providers.adapter import ObjectProvider
 from oneiric.providers.catalog import Catalog
 from oneiric.providers.engine import DynamicContainer, Provider, traverse
@@ -253,7 +253,7 @@ class Container(DynamicContainer):
     def _register(self, slot: Slot, target: Any, provider: Provider[Any]) -> None:
         """Bind what the code itself brings, in layer `code`."""
         origin = CodeOrigin(defined_at(getattr(target, "__injected__", target)))
-        slot.bindings = (Binding("code", CODE_RANK, origin=origin, label=label_of(target), value=provider),)
+        slot.bindings = (Binding("code", CODE_RANK, Said(provider, origin), label_of(target)),)
         if site := getattr(target, "__site__", None):
             site.is_registered = True
         self._asked += [need.named for need in read_needs(target).values() if need.named is not None]
@@ -270,7 +270,7 @@ class Container(DynamicContainer):
         if child := self.__dict__.get(slot.child):
             child.place(aliases[0] if aliases else slot.name, slot)
         self.stack.placed(slot, *aliases)
-        for named in [*self._asked]:
+        for named in [*self._asked] if self._asked else ():
             if (asked := self.slots.get(named.name)) is not None:
                 self._asked.remove(named)
                 if named.capabilities or named.any_of:
@@ -369,14 +369,7 @@ class Container(DynamicContainer):
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call an injected function for this application; of an asynchronous one the result is to be awaited."""
-        if inspect.iscoroutinefunction(function):
-            return self._acall(function, *args, **kwargs)
-        with active.using(self):
-            return function(*args, **kwargs)
-
-    async def _acall(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with active.using(self):
-            return await function(*args, **kwargs)
+        return active.belonging(function, self)(*args, **kwargs)
 
     def make_default(self) -> None:
         """Let injected calls that say nothing else belong to this application."""

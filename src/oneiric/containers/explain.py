@@ -7,7 +7,6 @@ Nothing is opened and no SDK is imported; the evaluator that decides is the one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from oneiric.containers.explanation import Candidate, Counterfactual, Explanation, Input
@@ -88,7 +87,9 @@ class Explainer:
         candidates = list(_candidates(slot, self._stack, voices, choice))
         winner = next((candidate for candidate in candidates if candidate.status == "winner"), None)
         index = self._container.index
-        found = (index.records[edge.slot] for edge in index.read(self._container.wiring, slot).edges if edge.slot)
+        record = index.read(self._container.wiring, slot)
+        found = (index.records[edge.slot] for edge in record.edges if edge.slot)
+        error = choice.error or record.fault
         needs = tuple(Input(record.slot.name, record.label, record.layer) for record in found)
         users = index.users(slot)
         return Explanation(
@@ -98,8 +99,8 @@ class Explainer:
             order=selection.profile.order,
             winner=winner,
             candidates=tuple(candidates),
-            error=choice.error.problem if choice.error else None,
-            settings=tuple(self.value(value) for value in self._values(slot)),
+            error=error.problem if error else None,
+            settings=() if error else tuple(self.value(value) for value in self._values(slot)),
             needs=needs,
             used_by=tuple(f"slot {r.slot.name}" if r.slot.kind == "object" else need.at for r, need in users),
             counterfactuals=tuple(self._otherwise(slot, selection, voices, choice)),
@@ -116,7 +117,7 @@ class Explainer:
     def value(self, value: Value) -> Explanation:
         """Explain the value of a setting; `value.value` is what the model made of it."""
         profile = self._stack.profile
-        alone = replace(value.field, default=MISSING)
+        alone = value.field._replace(default=MISSING)
         silent = [
             Share(layer.name, "ineligible", "layer-disabled", said.value, said.origin)
             for layer in self._stack.selection.silent
@@ -140,10 +141,9 @@ class Explainer:
     def _values(self, slot: Slot) -> Sequence[Value]:
         """Return the decided settings of the slot's adapter; none where nobody fills it."""
         try:
-            binding = self._stack.winner(slot)
+            found = self._container.wiring.values_of(slot, self._stack.winner(slot))
         except OneiricError:
             return ()
-        found = self._container.wiring.values_of(slot, binding)
         if found is None:
             return ()
         return _typed(*found)
@@ -183,7 +183,7 @@ def _candidates(slot: Slot, stack: Stack, voices: Sequence[Binding], choice: Cho
     said["code"] += _offered(slot, selection, choice)
     for layer in selection.silent:
         for word in [*stack.about(slot, layer.bindings)][::-1]:
-            binding = layer.binding(word, 0)
+            binding = Binding(layer.name, 0, word)
             yield Candidate(layer.name, "ineligible", "layer-disabled", binding.label, origin=binding.origin)
     for name in reversed(selection.profile.order):
         empty = [word for _, one in selection.layers if one.name == name for word in stack.about(slot, one.ignored)]

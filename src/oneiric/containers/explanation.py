@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from oneiric.containers.graph import clean
 from oneiric.core.config import Status
@@ -19,8 +19,7 @@ NOBODY = "nobody"
 NEVER_FALLS = "not used, a named choice never falls through"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One who could have won. `reason` is None for the winner and for those merged into it."""
 
     layer: str
@@ -46,8 +45,7 @@ class Candidate:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """A slot that the explained one needs."""
 
     name: str
@@ -59,8 +57,7 @@ class Input:
         return {"name": self.name, "winner": self.winner, "layer": self.layer}
 
 
-@dataclass(frozen=True, slots=True)
-class Counterfactual:
+class Counterfactual(NamedTuple):
     """What would be, if one thing were otherwise; found by deciding again."""
 
     condition: Mapping[str, str]

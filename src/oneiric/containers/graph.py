@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from oneiric.containers.index import Index, Record
@@ -56,8 +55,7 @@ class Node(NamedTuple):  # made for every slot, twice as fast as a frozen datacl
         }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Arrow:
+class Arrow(NamedTuple):
     """`source` needs `target`, by the parameters named; or `source` is an alias of `target`."""
 
     source: str
@@ -70,8 +68,7 @@ class Arrow:
         return {"from": self.source, "to": self.target, "kind": self.kind, "by": list(self.by)}
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """All nodes and edges of one application."""
 
     app: str

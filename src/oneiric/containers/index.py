@@ -103,7 +103,13 @@ class Index:
 
     def _read(self, source: Source, record: Record) -> None:
         edges: list[Edge] = []
-        for need in source.asks(record.slot).values():
+        try:
+            needs = source.asks(record.slot)
+        except OneiricError as error:  # its class cannot be imported
+            error.origin = error.origin or (record.winner.origin if record.winner is not None else None)
+            record.fault = error
+            return
+        for need in needs.values():
             slot, fault = source.match(need)
             fits = slot is not None and fault is None and self.records[slot].fault is None
             if slot is not None and fits and (missing := source.lacks(slot, need)):

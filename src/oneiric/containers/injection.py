@@ -13,6 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from oneiric.containers import active
@@ -150,6 +151,7 @@ def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[.
     _describe(call, function, signature, needs, around)
     call.__injected__ = function  # where registration finds what is wrapped
     call.__site__ = site
+    call.bind = partial(active.belonging, call)  # `function.bind(app)`: the same function, for one application
     active.watch(site)
     wrapped: Callable[..., Any] = call
     return wrapped

@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar
 
 from oneiric.core.origins import Origin, OverrideOrigin, caller
 from oneiric.core.profiles import LAYERS, Profile
-from oneiric.core.sources import UNSET, Said, Tables, dotted, leaves
+from oneiric.core.sources import Said, Tables, dotted, leaves
 from oneiric.providers.engine import DynamicContainer, Provider
-from oneiric.providers.slot import Binding, own_provider
+from oneiric.providers.slot import own_provider
 
 F = TypeVar("F", bound=Callable[..., Any])
 Bindings = Mapping[Any, object]
@@ -69,15 +69,6 @@ class LayerContainer(DynamicContainer):
         twin = LayerContainer(self.name, origin=self.origin)
         twin.bindings, twin.ignored, twin.settings, twin.deny = self.bindings, self.ignored, self.settings, self.deny
         return twin
-
-    def binding(self, said: Said, rank: int) -> Binding:
-        """Return the record of one thing the layer says about a slot."""
-        value = said.value
-        if not isinstance(value, str):
-            return Binding(self.name, rank, origin=said.origin, value=value)
-        if said.text and value == UNSET:
-            return Binding(self.name, rank, label=UNSET, origin=said.origin, unset=True)
-        return Binding(self.name, rank, origin=said.origin, chosen=value)
 
     def traverse(self, types: Any = None) -> Iterator[Provider[Any]]:  # type: ignore[override]  # no class-level form
         """Yield the providers of what this layer binds, made on this first use."""

@@ -8,8 +8,7 @@ import types
 import typing
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from oneiric.core.errors import AnnotationUnresolved
 from oneiric.core.markers import INJECT, INJECTED, Named
@@ -20,8 +19,7 @@ _NOTHING: Mapping[str, Any] = types.MappingProxyType({})
 _known: weakref.WeakKeyDictionary[Any, Mapping[str, Need]] = weakref.WeakKeyDictionary()
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """
     One injected parameter.
 
@@ -69,8 +67,7 @@ class Need:
             raise AnnotationUnresolved(self.missing, self.parameter, path=(self.at,))
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """How a build came about: `handlers:checkout(price) -> slot pricing -> slot cache`, as a chain from its end."""
 
     above: Way | None

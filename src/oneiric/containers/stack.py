@@ -119,7 +119,7 @@ class Stack:
             slot = slots.get(key) or self.lookup(key)
             if slot is None or key in applied:
                 continue
-            binding = applied[key] = layer.binding(layer.bindings[key], rank)
+            binding = applied[key] = Binding(layer.name, rank, layer.bindings[key])
             slot.bindings = _insert(slot.bindings, binding) if slot.bindings else (binding,)
             bound.append(slot)
         return bound
@@ -182,7 +182,7 @@ class Stack:
         key = (slot.name, choice.offer.name)
         if key not in self._ranked:
             offer = choice.offer
-            self._ranked[key] = Binding("code", CODE_RANK, label=offer.name, origin=offer.origin, chosen=offer.name)
+            self._ranked[key] = Binding("code", CODE_RANK, Said(offer.name, offer.origin))
         return self._ranked[key]
 
     def state(self, slot: Slot) -> tuple[Binding | None, Raw | None]:
@@ -211,7 +211,9 @@ class Stack:
     def said(self, slot: Slot, selection: Selection) -> list[Binding]:
         """Return what the layers of a profile, which need not be the one in force, say about a slot; high to low."""
         found = [
-            layer.binding(word, rank) for rank, layer in selection.layers for word in self.about(slot, layer.bindings)
+            Binding(layer.name, rank, word)
+            for rank, layer in selection.layers
+            for word in self.about(slot, layer.bindings)
         ]
         return found[::-1]
 

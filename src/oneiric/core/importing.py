@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
+import threading
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -64,3 +70,34 @@ def is_installed(module: str) -> bool:
         return importlib.util.find_spec(module.split(".")[0]) is not None
     except (ImportError, ValueError):
         return False
+
+
+class _Hidden(MetaPathFinder):
+    """Answers "no such module" for some modules, to the thread that made it."""
+
+    def __init__(self, names: Container[str]) -> None:
+        self.names = names
+        self.thread = threading.get_ident()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Refuse the hidden modules; leave everything else to the finders that follow."""
+        if fullname.partition(".")[0] in self.names and threading.get_ident() == self.thread:
+            raise ModuleNotFoundError(f"No module named {fullname!r} (hidden from one import)", name=fullname)
+        return None
+
+
+@contextmanager
+def hiding(names: Container[str]) -> Iterator[None]:
+    """
+    Hide optional modules from the imports inside the block, in this thread only.
+
+    For libraries that import whatever is installed, whether it is needed or not.
+    """
+    finder = _Hidden(names)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -23,9 +22,10 @@ _NAME = r'(?:"(?:\\.|[^"\\])*"|\'[^\']*\'|[^="\'])*'
 
 class Origin:
     """
-    One place a person can go and look at.
+    One place a person can go and look at. Equal places are equal; none is ever changed.
 
     `str(origin)` is what texts show; `fields()` is what JSON shows. Both hold names and places only, never a value.
+    The classes below are written out, since a frozen dataclass each would take a millisecond of every start.
     """
 
     __slots__ = ()
@@ -33,45 +33,68 @@ class Origin:
 
     def fields(self) -> dict[str, str | int | None]:
         """Return the kind and its own fields, ready for JSON."""
+        return {"kind": self.kind, **self._said()}
+
+    def _said(self) -> dict[str, str | int | None]:
+        """Return what tells this place from others of its kind."""
         names: tuple[str, ...] = self.__slots__
-        return {"kind": self.kind, **{name: getattr(self, name) for name in names}}
+        return {name: getattr(self, name) for name in names}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin) and (self.kind, self._said()) == (other.kind, other._said())
+
+    def __hash__(self) -> int:
+        return hash((self.kind, *self._said().values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._said().items())})"
 
 
-@dataclass(frozen=True, slots=True)
 class CodeOrigin(Origin):
     """A line of Python: `at` is `module:line`, or `module` where no line is known."""
 
+    __slots__ = ("at",)
     kind: ClassVar[Kind] = "code"
-    at: str
+
+    def __init__(self, at: str) -> None:
+        self.at = at
 
     def __str__(self) -> str:
         return self.at
 
 
-@dataclass(frozen=True, slots=True)
 class OverrideOrigin(Origin):
     """The line that made an explicit override: `at` is `module:line`."""
 
+    __slots__ = ("at",)
     kind: ClassVar[Kind] = "override"
-    at: str
+
+    def __init__(self, at: str) -> None:
+        self.at = at
 
     def __str__(self) -> str:
         return f"override at {self.at}"
 
 
-@dataclass(frozen=True, slots=True)
 class FileOrigin(Origin):
     """
     A key of a TOML file.
 
     The line is looked up when somebody asks, so that starting an application pays nothing for it.
-    `path` is as the person wrote it; `key` is the dotted path inside the file, with a quoted part where it holds dots.
+
+    Args:
+        path: The file as the person wrote it.
+        key: The dotted path inside the file, with a quoted part where it holds dots.
+        place: Where the file is read, if not at `path` as written.
     """
 
+    __slots__ = ("key", "path", "place")
     kind: ClassVar[Kind] = "file"
-    path: str
-    key: str
-    place: str = field(default="", compare=False, repr=False)  # where it is read, if not at `path` as written
+
+    def __init__(self, path: str, key: str, place: str = "") -> None:
+        self.path = path
+        self.key = key
+        self.place = place
 
     @property
     def line(self) -> int | None:
@@ -86,41 +109,50 @@ class FileOrigin(Origin):
         """Return path, line and key, ready for JSON."""
         return {"kind": self.kind, "path": self.path, "line": self.line, "key": self.key}
 
+    def _said(self) -> dict[str, str | int | None]:
+        return {"path": self.path, "key": self.key}
+
     def __str__(self) -> str:
         line = self.line
         return self.path if line is None else f"{self.path}:{line}"
 
 
-@dataclass(frozen=True, slots=True)
 class EnvOrigin(Origin):
     """An environment variable, by its name."""
 
+    __slots__ = ("name",)
     kind: ClassVar[Kind] = "env"
-    name: str
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def __str__(self) -> str:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
 class EnvFileOrigin(Origin):
     """A variable in the env file that `--env-file` or `ONEIRIC_ENV_FILE` named; `line` counts from 1."""
 
+    __slots__ = ("path", "line", "name")  # noqa: RUF023  # in the order of the schema
     kind: ClassVar[Kind] = "envfile"
-    path: str
-    line: int
-    name: str
+
+    def __init__(self, path: str, line: int, name: str) -> None:
+        self.path = path
+        self.line = line
+        self.name = name
 
     def __str__(self) -> str:
         return f"{self.name} ({self.path}:{self.line})"
 
 
-@dataclass(frozen=True, slots=True)
 class FlagOrigin(Origin):
     """A command line flag, as the person gave it: `--select cache=redis`."""
 
+    __slots__ = ("flag",)
     kind: ClassVar[Kind] = "cli"
-    flag: str
+
+    def __init__(self, flag: str) -> None:
+        self.flag = flag
 
     def __str__(self) -> str:
         return self.flag

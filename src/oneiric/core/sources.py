@@ -61,8 +61,7 @@ class Tables:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """One TOML file, parsed; `path` is as the person wrote it, `place` where it was read."""
 
     path: str

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from oneiric.core.errors import AppNotImportable
 from oneiric.core.importing import load
 from oneiric.providers.engine import Provider
 from oneiric.providers.slot import Cell, described
@@ -102,9 +103,13 @@ class AdapterProvider(ObjectProvider):
 
     @property
     def target(self) -> Callable[..., Any]:
-        """The adapter's class, imported now if it was not yet."""
+        """The adapter's class, imported now if it was not yet. Raises AppNotImportable if its row names none."""
         if self._target is None:
-            self._target = load(self.path)
+            try:
+                self._target = load(self.path)
+            except AppNotImportable as error:
+                fixes = ("correct the path in the adapter's row of the catalog", "choose another adapter")
+                raise AppNotImportable(self.path, error.why, fixes=fixes) from error
         assert self._target is not None
         return self._target
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from oneiric.core.errors import InvalidName
 from oneiric.core.origins import Origin
+from oneiric.core.sources import UNSET, Said
 from oneiric.providers.engine import Object, Provider
 
 Raw = Mapping[tuple[str, str], object]  # what layers say about the settings of a slot, by layer and key
@@ -23,39 +24,47 @@ class Binding:
     """
     One layer's word about one slot: what fills it, and where that was said.
 
+    It is small, since a large application has tens of thousands: all else is derived when somebody asks.
+
     Attributes:
         layer: The layer that speaks.
         rank: The layer's place in the profile's order; higher wins.
-        chosen: The adapter's name, where the layer names one of the catalog.
-        value: An object, a class, an engine provider or a function, where the layer brings its own; None with `chosen`.
-        origin: Where it was said.
-        unset: The layer masks what lies below, and chooses nothing itself.
+        said: What it says: the name of an adapter, or an object, a class, an engine provider or a function.
         brings: It decides by itself, since the layer brings its own object and no adapter has to be looked up.
         provider: The engine's provider of it, made on first use.
     """
 
-    __slots__ = ("_label", "brings", "chosen", "layer", "origin", "provider", "rank", "unset", "value")
+    __slots__ = ("_label", "brings", "layer", "provider", "rank", "said")
 
-    def __init__(
-        self,
-        layer: str,
-        rank: int,
-        *,
-        origin: Origin | None,
-        label: str | None = None,
-        chosen: str | None = None,
-        value: Any = None,  # an application's own object, of any type
-        unset: bool = False,
-    ) -> None:
+    def __init__(self, layer: str, rank: int, said: Said, label: str | None = None) -> None:
         self.layer = layer
         self.rank = rank
-        self.origin = origin
-        self.chosen = chosen
-        self.value = value
-        self.unset = unset
-        self.brings = chosen is None and not unset and layer != "secrets"
+        self.said = said
+        self.brings = not isinstance(said.value, str) and layer != "secrets"
         self.provider: Provider[Any] | None = None
         self._label = label
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was said."""
+        return self.said.origin
+
+    @property
+    def unset(self) -> bool:
+        """Whether the layer masks what lies below, and chooses nothing itself."""
+        return self.said.text and self.said.value == UNSET
+
+    @property
+    def chosen(self) -> str | None:
+        """The adapter's name, where the layer names one of the catalog."""
+        value = self.said.value
+        return value if isinstance(value, str) and not self.unset else None
+
+    @property
+    def value(self) -> Any:
+        """What the layer brings itself: an object, a class, an engine provider or a function; else None."""
+        value = self.said.value
+        return None if isinstance(value, str) else value
 
     @property
     def adapter(self) -> str | None:
@@ -69,7 +78,8 @@ class Binding:
     def label(self) -> str:
         """How explanations call it: the adapter's name, or what an application's own object is."""
         if self._label is None:
-            self._label = self.chosen if self.chosen is not None else label_of(self.value)
+            value = self.said.value
+            self._label = value if isinstance(value, str) else label_of(value)
         return self._label
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, Protocol
 
 from oneiric.containers import active, scopes
 from oneiric.containers.container import ChildContainer
@@ -17,8 +17,7 @@ from oneiric.providers.slot import Slot
 Outcome = Literal["handled", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class HandlerResult:
+class HandlerResult(NamedTuple):
     """What one handler made of an event; `error` is set if it failed."""
 
     name: str
@@ -26,8 +25,7 @@ class HandlerResult:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(NamedTuple):
     """An event and what its handlers made of it, in the order of registration; no result means no subscriber."""
 
     event: Event

@@ -162,7 +162,9 @@ def serve(
             log().warning("configuration warning", code=warning.code, warning=warning.message)
         supervisor = Supervisor(application)
         server = _make_server(application, readiness, port, environ, stack) if web else None
-        gc.enable()  # the command line starts without
+        if not gc.isenabled():  # the command line starts without
+            gc.freeze()  # what a start made is no garbage, and looking through it now would delay the first answer
+            gc.enable()
         return asyncio.run(_live(application, supervisor, server, readiness, stop, hard_exit))
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from oneiric.core.errors import InvalidPort, InvalidValue, PortInUse
 from oneiric.core.origins import EnvOrigin, FlagOrigin, Origin
@@ -19,8 +19,7 @@ LOOPBACK_HOST = "127.0.0.1"
 BACKLOG = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A host, and a port from 0 to 65535; 0 stands for any free one."""
 
     host: str

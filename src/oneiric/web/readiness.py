@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from oneiric.core.health import Health
 from oneiric.core.profiles import Profile
@@ -29,8 +28,7 @@ class Watched(Protocol):
         """Ask every open adapter for its health; by slot name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """
     One answer to "is it ready?".
 

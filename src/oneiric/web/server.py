@@ -8,10 +8,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from starlette.types import ASGIApp
 
+from oneiric.core.importing import hiding
 from oneiric.core.log import log
+
+with hiding({"watchfiles"}):  # uvicorn imports it for a reloading it does not do here, and that takes a while
+    import uvicorn
 
 CANCEL_TIMEOUT_S = 1.0
 FOREIGN_LOGGERS = ("uvicorn", "asyncio")
