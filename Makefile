@@ -1,4 +1,4 @@
-PYTHON := .venv/bin/python
+PY := .venv/bin/python
 WORKERS ?= 2
 ARGS ?=
 
@@ -12,23 +12,23 @@ setup: ## make .venv and install everything; does nothing when nothing changed
 	@bash tools/setup.sh
 
 demo: setup ## run the example application as a real server, and show what it did
-	@$(PYTHON) -m examples.demo
+	@$(PY) -m examples.demo
 
 test: setup ## run every test; ARGS='-k cache' chooses, WORKERS=8 spreads
-	@$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 test-servers: setup ## run every test, with the servers of tests/loopback.env
-	@set -a && . ./tests/loopback.env && set +a && $(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+	@set -a && . ./tests/loopback.env && set +a && $(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 check: setup ## format, lint, types, import contracts, house rules
-	@$(PYTHON) -m ruff format --check --quiet . || { echo 'make check: run .venv/bin/ruff format .' >&2; exit 1; }
-	@$(PYTHON) -m ruff check .
-	@$(PYTHON) -m mypy --strict src $(wildcard tests/typing)
+	@$(PY) -m ruff format --check --quiet . || { echo 'make check: run .venv/bin/ruff format .' >&2; exit 1; }
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy --strict src $(wildcard tests/typing)
 	@.venv/bin/lint-imports --no-logo
-	@$(PYTHON) tools/house.py --strict
+	@$(PY) tools/house.py --strict
 
 bench: setup ## measure the speed budgets, print them, write build/bench.json
-	@$(PYTHON) -m benches
+	@$(PY) -m benches
 
 docs: setup ## write the generated reference pages anew
-	@$(PYTHON) tools/docs.py
+	@$(PY) tools/docs.py

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from oneiric.core.adapter import Breaker, Retry
 from oneiric.core.errors import (
     AdapterError,
     Denied,
@@ -17,6 +16,7 @@ from oneiric.core.errors import (
     TransactionAborted,
     Unavailable,
 )
+from oneiric.core.remote import Breaker, Retry
 from oneiric.core.resilience import MAX_PEERS, Resilience, unsent
 from oneiric.testing.clock import FakeClock
 

@@ -15,31 +15,9 @@ __all__ = [
     "OPEN_TIMEOUT_S",
     "Adapter",
     "AdapterSettings",
-    "Breaker",
     "Health",
-    "RemoteSettings",
-    "Retry",
 ]
 CALL_TIMEOUT_S = 5.0
-
-
-class Retry(BaseModel):
-    """When and how often an idempotent call is tried again; applied by `core/resilience.py`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    attempts: int = Field(default=3, ge=1, description="tries in all, the first included")
-    wait_s: float = Field(default=0.1, ge=0, description="seconds before the second try")
-    factor: float = Field(default=2.0, ge=1, description="each further wait is this many times longer")
-    max_wait_s: float = Field(default=10.0, ge=0, description="no wait is longer, in seconds")
-    jitter: float = Field(default=0.2, ge=0, le=1, description="share of a wait that is drawn at random")
-
-
-class Breaker(BaseModel):
-    """When calls to a failing peer stop for a while; applied by `core/resilience.py`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    failures: int = Field(default=5, ge=1, description="failures in a row that open the breaker")
-    reset_s: float = Field(default=30.0, gt=0, description="seconds until one call is let through again")
 
 
 class AdapterSettings(BaseModel):
@@ -54,14 +32,6 @@ class AdapterSettings(BaseModel):
     open_timeout_s: float = Field(default=OPEN_TIMEOUT_S, gt=0, description="seconds that opening may take")
     close_timeout_s: float = Field(default=CLOSE_TIMEOUT_S, gt=0, description="seconds that closing may take")
     health_timeout_s: float = Field(default=HEALTH_TIMEOUT_S, gt=0, description="seconds that a health check may take")
-
-
-class RemoteSettings(AdapterSettings):
-    """Settings of an adapter whose calls leave the process."""
-
-    timeout_s: float = Field(default=CALL_TIMEOUT_S, gt=0, description="seconds that one call may take in all")
-    retry: Retry = Field(default_factory=Retry, description="how idempotent calls are tried again")
-    breaker: Breaker = Field(default_factory=Breaker, description="when calls to a failing peer stop")
 
 
 @runtime_checkable

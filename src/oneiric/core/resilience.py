@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from oneiric.core.adapter import Breaker, Retry
 from oneiric.core.errors import OneiricError, RateLimited, TimedOut, Unavailable
+from oneiric.core.remote import Breaker, Retry
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

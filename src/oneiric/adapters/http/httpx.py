@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from oneiric.adapters.http.common import Params, Response, StreamResponse
-from oneiric.core.adapter import Health, RemoteSettings
+from oneiric.core.adapter import Health
 from oneiric.core.errors import AdapterError, InvalidInput, NotOpen
 from oneiric.core.event import JSON
 from oneiric.core.http import MAX_BODY_BYTES, MAX_CONNECTIONS, HttpClient, is_credential, is_idempotent
+from oneiric.core.remote import RemoteSettings
 from oneiric.core.resilience import Resilience
 
 Answer = TypeVar("Answer", Response, StreamResponse)
