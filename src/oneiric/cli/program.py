@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from copy import copy
 from itertools import pairwise
 from typing import Any
 
@@ -47,7 +48,7 @@ def wants_json(given: Sequence[str]) -> bool:
 def _run(given: Sequence[str], *, as_json: bool) -> int:
     """Run a command and write its answer, or what became of its error."""
     try:
-        outcome = program(list(given) or ["--help"], prog_name="oneiric", standalone_mode=False)
+        outcome = _needed(given)(list(given) or ["--help"], prog_name="oneiric", standalone_mode=False)
         return _show(outcome, as_json=as_json)
     except (BrokenPipeError, typer.Abort):
         raise
@@ -57,6 +58,17 @@ def _run(given: Sequence[str], *, as_json: bool) -> int:
         from oneiric.cli.failures import failed
 
         return _show(failed(_misused(error) or error), as_json=as_json)
+
+
+def _needed(given: Sequence[str]) -> typer.Typer:
+    """Return the program with the commands the arguments may mean: Typer makes each of them before it runs one."""
+    every = program.registered_commands
+    meant = [info for info in every if (info.name or getattr(info.callback, "__name__", "")) in given]
+    if not meant or "--help" in given:
+        return program
+    smaller = copy(program)
+    smaller.registered_commands = meant
+    return smaller
 
 
 def _misused(error: Any) -> Exception | None:  # whatever was raised; Typer gives the class no public name

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from oneiric.containers.needs import Need
 from oneiric.containers.scopes import DEPTH
@@ -17,8 +17,7 @@ from oneiric.core.origins import CodeOrigin
 from oneiric.providers.slot import Binding, Slot
 
 
-@dataclass(slots=True)
-class Edge:
+class Edge(NamedTuple):
     """One need: who asks, by which parameter, and the slot that answers; None where none does."""
 
     need: Need

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from oneiric.containers.layers import LayerContainer
 from oneiric.core.errors import InvalidValue
@@ -51,15 +52,14 @@ class Inputs:
     folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """What was read: the profile in force, the files low to high, and what environment and flags say."""
 
-    profile: Profile = DEFAULT
-    files: tuple[ConfigFile, ...] = ()
-    user_file: ConfigFile | None = None
-    env: Tables = field(default_factory=Tables)
-    flags: Tables = field(default_factory=Tables)
+    profile: Profile
+    files: tuple[ConfigFile, ...]
+    user_file: ConfigFile | None
+    env: Tables
+    flags: Tables
 
     def layers(self, profile: Profile) -> Iterable[LayerContainer]:
         """Return the layers these sources make under a profile."""

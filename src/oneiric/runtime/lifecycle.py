@@ -6,8 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from oneiric.containers.closing import running_loop
 from oneiric.containers.index import Index
@@ -21,8 +20,7 @@ from oneiric.providers.slot import Cell, Slot
 PARALLEL_OPENS = 8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Opened:
+class Opened(NamedTuple):
     """Something that is open: whose it is, the object, and how it is closed within how many seconds."""
 
     cell: Cell
