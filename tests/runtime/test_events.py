@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from oneiric import INJECTED, Application, Event, Inject, Inputs, inject
-from oneiric.core.errors import DuplicateSubscription
+from oneiric.core.errors import DuplicateSubscription, Unavailable
+from oneiric.core.log import configure
 from oneiric.runtime.events import Dispatch, HandlerResult
 
 ORDER = Event(type="order.created", source="/shop", id="7")
@@ -193,3 +196,28 @@ def test_one_name_stands_for_one_handler() -> None:
 
     with pytest.raises(DuplicateSubscription):
         app.on("order.paid", name="handle")(handle)
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "has_trace"),
+    [
+        pytest.param(Unavailable("connection refused"), "WARNING", False, id="a backend that is gone for now"),
+        pytest.param(ValueError("a fault of the handler"), "ERROR", True, id="a fault of the handler"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_failure_that_may_pass_is_one_line_of_the_log(error: Exception, level: str, has_trace: bool) -> None:
+    """A busy backend fails hundreds of events at once; only what somebody has to mend is logged with its traceback."""
+    app, stream = shop(), io.StringIO()
+    configure(as_json=True, stream=stream)
+
+    @app.on("order.created", name="h")
+    async def fail(event: Event) -> None:
+        raise error
+
+    async with app:
+        await app.events.emit(ORDER)
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    (said,) = [line for line in lines if line["message"].startswith("handler failed")]
+    assert (said["severity"], "traceback" in said) == (level, has_trace)

@@ -21,6 +21,8 @@ CONTEXT_ATTRIBUTES = frozenset(
 )
 _EXTENSION = re.compile(r"[a-z0-9]{1,20}")
 _BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f]")
+# CloudEvents 1.0, "Type System", String: neither U+0000 to U+001F nor U+007F to U+009F
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def _fresh_id() -> str:
@@ -77,6 +79,9 @@ class Event:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value):
                 raise InvalidEvent(name, "it must be absent or a text that is not empty")
+        for name in ("id", "source", "subject", "datacontenttype", "dataschema"):
+            if _CONTROL.search(getattr(self, name) or ""):
+                raise InvalidEvent(name, "it holds a control character")
         if not isinstance(self.time, datetime) or self.time.tzinfo is None:
             raise InvalidEvent("time", "it must be a time with a time zone")
         for name, extension in self.extensions.items():

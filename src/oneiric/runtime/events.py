@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from oneiric.containers import active, scopes
 from oneiric.containers.container import ChildContainer
+from oneiric.core.errors import OneiricError
 from oneiric.core.event import UNSOURCED, Event
 from oneiric.core.log import log
 from oneiric.providers.slot import Slot
@@ -88,7 +89,16 @@ async def _deliver(application: Routed, slot: Slot, event: Event) -> HandlerResu
                     if inspect.isawaitable(result):
                         await result
     except Exception as error:  # border: a handler may fail in any way; its siblings still run, and the caller is told
-        log().opt(exception=error).error("handler failed", handler=slot.name, event_id=event.id, event_type=event.type)
+        _log_failure(slot, event, error)
         return HandlerResult(slot.name, "failed", error)
     log().debug("handler done", handler=slot.name, event_id=event.id, event_type=event.type)
     return HandlerResult(slot.name, "handled")
+
+
+def _log_failure(slot: Slot, event: Event, error: Exception) -> None:
+    """Log why a handler failed; a backend that is busy says it in one line, since there may be hundreds of them."""
+    fields = {"handler": slot.name, "event_id": event.id, "event_type": event.type}
+    if isinstance(error, OneiricError) and error.retryable:
+        log().warning("handler failed, the event may come again", error=error.message, **fields)
+    else:
+        log().opt(exception=error).error("handler failed", **fields)
