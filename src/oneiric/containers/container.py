@@ -185,8 +185,9 @@ class Container(DynamicContainer):
     def alias(self, name: str, target: str) -> None:
         """Give a slot a second name, which leads to the same object. Raises UnknownSlot if there is no such slot."""
         with self.stack.lock:
-            self.slots.alias(name, self.stack.resolve(target).name)
-            self._placed(self.slots.named(name), name)
+            slot = self.stack.resolve(target)
+            self.slots.alias(name, slot.name)
+            self._placed(slot, name)
 
     def provide(self, name: str, *, scope: str = "app", eager: bool = False) -> Callable[[F], F]:
         """

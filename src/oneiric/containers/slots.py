@@ -171,6 +171,12 @@ class Slots:
         names = self._by_type.get(type_key(type_), [])
         return [name for name in names if self.by_name[name].type is None or self.by_name[name].type is type_]
 
+    def of_type(self, type_: Any) -> Slot | None:
+        """Return the slot a type stands for: the only one that has it, or the one named as its category; else None."""
+        names = self.typed(type_)
+        own = [name for name in names if self.by_name[name].category == name]
+        return self.by_name[(own or names)[0]] if len(names) == 1 or own else None
+
     def find(self, need: Need) -> Slot | None:
         """
         Return the slot that a parameter means; None if it is optional and there is none.
@@ -187,11 +193,9 @@ class Slots:
             if slot is None and not need.optional:
                 raise UnknownSlot(need.named.name, known=self.by_name, path=(need.at,))
             return slot
-        names = self.typed(need.type)
-        own = [name for name in names if self.by_name[name].category == name]
-        if len(names) == 1 or own:
-            return self.by_name[(own or names)[0]]
-        if names:
+        if (slot := self.of_type(need.type)) is not None:
+            return slot
+        if names := self.typed(need.type):
             raise AmbiguousType(need.wanted, sorted(names), path=(need.at,))
         if need.optional:
             return None

@@ -231,9 +231,7 @@ class Stack:
             return self.slots.by_name.get(key) or self.slots.get(key)
         if isinstance(key, Slot):
             return key
-        names = self.slots.typed(key)
-        own = [name for name in names if self.slots.by_name[name].category == name]
-        return self.slots.by_name[(own or names)[0]] if len(names) == 1 or own else None
+        return self.slots.of_type(key)
 
     def resolve(self, key: Any) -> Slot:
         """

@@ -59,6 +59,7 @@ class Application(Container):
         self._inputs = inputs or Inputs()
         self._profile_asked = profile
         self._configuration: Configuration | None = None
+        self._configured_layers: list[LayerContainer] = []
         self._busy: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self.declare_section("app", "oneiric.runtime.settings:AppSettings")
 
@@ -90,8 +91,6 @@ class Application(Container):
         self.stack.use_profile(configuration.profile)
         self._configured_layers = [self.stack.put(layer) for layer in configured]
         self._configuration = configuration  # last: whoever sees it does not wait for the lock
-
-    _configured_layers: list[LayerContainer] = []  # noqa: RUF012  # replaced as a whole, never written to
 
     def layers_in(self, profile: Profile) -> Iterable[LayerContainer]:
         """Return the layers as they would be under another profile: its own tables of the files apply."""
