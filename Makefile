@@ -3,13 +3,16 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-servers check bench docs
+.PHONY: help setup setup-servers demo test test-servers check bench docs
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv and install everything; does nothing when nothing changed
 	@bash tools/setup.sh
+
+setup-servers: setup ## add the servers that are too big for every set-up, such as OpenBao
+	@bash tools/setup.sh servers
 
 demo: setup ## run the example application as a real server, and show what it did
 	@$(PY) -m examples.demo

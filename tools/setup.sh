@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Make or refresh .venv in this checkout: Oneiric as an editable install, and the tools of the dev group.
 # Nothing else is written but the package cache. PYTHON=/path/to/python chooses the interpreter.
+# An argument names another dependency group, which is added to a .venv that is ready: tools/setup.sh servers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=.venv
+group=${1:-dev}
 stamp=$venv/oneiric-setup
+if [ "$group" != dev ]; then stamp=$stamp-$group; fi
 log=$venv/oneiric-setup.log
 wanted="$PWD $(cksum pyproject.toml tools/setup.sh | tr '\n' ' ')"
 
@@ -56,13 +59,14 @@ if [ "$home" != "$(pwd -P)/$venv" ] || [ $moved = yes ] || ! is_new_enough $venv
     fi
 fi
 
-requirements=$venv/oneiric-dev.txt
+requirements=$venv/oneiric-$group.txt
 # pip reads dependency groups since 25.1 only, and older ones come with Python: hand it the names.
-$venv/bin/python - >"$requirements" <<'PYTHON'
+$venv/bin/python - "$group" >"$requirements" <<'PYTHON'
+import sys
 import tomllib
 
 with open("pyproject.toml", "rb") as file:
-    print("\n".join(tomllib.load(file)["dependency-groups"]["dev"]))
+    print("\n".join(tomllib.load(file)["dependency-groups"][sys.argv[1]]))
 PYTHON
 
 # Show what arrives: one line that counts on a terminal, every tenth package elsewhere.
@@ -76,11 +80,18 @@ show() {
         END { if (tty) printf "\r\033[K" }'
 }
 
-say "installing oneiric and its development tools (a minute or so where nothing is cached)"
+extras=aws,gcp-secrets,keyring  # adapters whose tests run here against a server or a peer of the SDK's own types
+what=(-r "$requirements")
+if [ "$group" = dev ]; then
+    what+=(-e ".[$extras]")
+    say "installing oneiric and its development tools (a minute or so where nothing is cached)"
+else
+    say "adding the group $group"
+fi
 if [ $installer = uv ]; then
-    install=(uv pip install --python "$venv/bin/python" -e . -r "$requirements")
+    install=(uv pip install --python "$venv/bin/python" "${what[@]}")
 elif $venv/bin/python -m pip --version >/dev/null 2>&1; then
-    install=("$venv/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off -e . -r "$requirements")
+    install=("$venv/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off "${what[@]}")
 else
     fail "$venv was made by uv and holds no pip: install uv, or remove $venv and run make setup again."
 fi
