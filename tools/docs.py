@@ -30,6 +30,7 @@ from oneiric.core import errors
 from oneiric.core.errors import AdapterError, OneiricError, Refused
 from oneiric.core.importing import load
 from oneiric.core.profiles import BUILT_IN, LAYERS, Profile
+from oneiric.core.reasons import REASONS
 from oneiric.providers.catalog import Catalog
 from oneiric.runtime.orchestrator import prepare
 from oneiric.web.answers import INTERNAL, SAID, STATUSES
@@ -142,6 +143,9 @@ def adapters_page() -> Iterator[str]:
 
 def shown_type(annotation: Any) -> str:
     """Return a type as a person writes it."""
+    choices = [part for part in get_args(annotation) or [annotation] if part is not type(None)]
+    if len(choices) == 1 and get_origin(choices[0]) is Literal:  # it may be optional
+        annotation = choices[0]
     if get_origin(annotation) is Literal:
         return " or ".join(code(choice) for choice in get_args(annotation))
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
@@ -190,6 +194,7 @@ def settings_page() -> Iterator[str]:
         "A key `cache.memory.max_items` is `[settings.cache.memory] max_items` in `oneiric.toml`, "
         "`ONEIRIC_CACHE__MEMORY__MAX_ITEMS` in the environment and `--set cache.memory.max_items=...` on a command."
     )
+    yield "How values are written, also `@unset`, `$append` and `secret://`: [configuration.md](configuration.md)."
     yield "A named slot has the same settings under its own name: `cache.sessions.memory.max_items`."
     yield "Units are part of the names: `_s` is seconds, `_bytes` is bytes."
     yield ""
@@ -247,6 +252,7 @@ def profiles_page() -> Iterator[str]:
         "without any of them it is `default`."
     )
     yield "A layer that is not in its order is silent; a layer further right in the order wins."
+    yield "`oneiric profiles` shows them side by side, with those that a file defines."
     for name, profile in BUILT_IN.items():
         silent = [f"`{layer}`" for layer in LAYERS if layer not in profile.order]
         yield ""
@@ -265,16 +271,46 @@ def profiles_page() -> Iterator[str]:
         ),
     )
     yield ""
-    yield f"Not yet in use: {', '.join(code(toggle) for toggle in NOT_YET)}; the parts that read them are not built."
+    yield f"Not yet in use: {' and '.join(code(toggle) for toggle in NOT_YET)}; the parts that read them are not built."
+    yield OWN_PROFILES
 
 
-# Toggles of parts that are not there: watching files, remote manifests, secret stores as a layer.
-NOT_YET = ("watch", "remote", "on_secret_outage", "plaintext_secrets")
+NOT_YET = ("watch", "remote")  # toggles of parts that are not there: watching files, remote manifests
+OWN_PROFILES = """
+## Profiles of your own
+
+A table with `like` defines a profile.
+It has the order and the toggles of the one that it names, and may set toggles of its own.
+
+```toml
+# oneiric.toml
+[profiles.staging]
+like = "serverless"
+on_secret_outage = "fall"
+json_logs = false
+
+[profiles.staging.select]
+storage = "memory"
+```
+
+```console
+$ oneiric profiles --profile staging
+profile                          default     serverless  systemd   test      staging*
+order 1 (lowest)                 code        code        code      code      code
+...
+defined at                       built in    built in    built in  built in  oneiric.toml:3
+
+* in force
+```
+
+It may be like another profile of the file, but not in a circle.
+It has no `order` of its own, and a profile that is built in stays as it is.
+Its tables `select`, `settings` and `deny` are its own: those of the profile it is like are not inherited."""
 
 
 def shown(value: object) -> object:
     """Return a toggle's value as a person writes it."""
-    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+    return {True: "on", False: "off", None: "none"}.get(value, value) if isinstance(value, bool | None) else value
 
 
 def toggles() -> Iterator[tuple[str, str]]:
@@ -293,7 +329,7 @@ def option_rows(command: Callable[..., Any], without: Iterable[str] = ()) -> Ite
             continue
         kind, said = get_args(parameter.annotation)
         if isinstance(said, ArgumentInfo):
-            yield [code(name.upper()), said.help or ""]
+            yield [code(said.metavar or name.upper()), said.help or ""]
             continue
         # Inside Annotated, Typer keeps the first name of an option where a default would stand.
         option = said.default if isinstance(said.default, str) else f"--{name.replace('_', '-')}"
@@ -302,9 +338,18 @@ def option_rows(command: Callable[..., Any], without: Iterable[str] = ()) -> Ite
         yield [code(option + takes), said.help or ""]
 
 
+def commands() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield every command by the words that a person types; those of a group follow it."""
+    groups = [("", program), *((f"{group.name} ", group.typer_instance) for group in program.registered_groups)]
+    for before, group in groups:
+        for command in group.registered_commands if group is not None else ():
+            assert command.callback is not None
+            yield before + (command.name or command.callback.__name__), command.callback
+
+
 def cli_page() -> Iterator[str]:
     """Every command."""
-    shared = list(inspect.signature(before_command).parameters)
+    shared = [name for name in inspect.signature(before_command).parameters if name != "ctx"]
     yield "# Command line"
     yield ""
     yield NOTE
@@ -314,17 +359,18 @@ def cli_page() -> Iterator[str]:
     yield "## Options of every command"
     yield ""
     yield "They stand before or after the name of the command; those after it win."
-    yield "`adapters` and `version` take only `--json` and `--debug` after their name."
     yield ""
     yield from table(["option", "meaning"], option_rows(before_command))
-    for command in program.registered_commands:
-        work = command.callback
-        assert work is not None
+    for name, work in commands():
         own = list(option_rows(work, without=shared))
+        taken = inspect.signature(work).parameters
+        refused = [row[0].split()[0] for row in option_rows(before_command, without=taken)]
         yield ""
-        yield f"## {command.name or work.__name__}"
+        yield f"## {name}"
         yield ""
         yield sentences(work)
+        if refused:
+            yield f"Behind its name it does not take {', '.join(code(option.strip('`')) for option in refused)}."
         if own:
             yield ""
             yield from table(["option", "meaning"], own)
@@ -352,11 +398,28 @@ EXIT_CODES = (
 )
 
 
+def reasons_page() -> Iterator[str]:
+    """Every reason code of an explanation."""
+    yield "# Reasons"
+    yield ""
+    yield NOTE
+    yield ""
+    yield "An explanation gives every layer and adapter that did not win one of these codes."
+    yield "A code never changes its sense; `oneiric explain NAME --why-not LAYER` prints the code and its sentence."
+    yield "How a start or a question fails is told by the codes of [errors.md](errors.md)."
+    for reason, meaning in sorted(REASONS.items()):
+        yield ""
+        yield f"## {reason}"
+        yield ""
+        yield meaning
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "adapters.md": adapters_page,
     "cli.md": cli_page,
     "errors.md": errors_page,
     "profiles.md": profiles_page,
+    "reasons.md": reasons_page,
     "settings.md": settings_page,
 }
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from oneiric.core.errors import OneiricError
     from oneiric.core.event import Event
     from oneiric.core.health import Health
-    from oneiric.core.markers import INJECTED, Inject, Named
+    from oneiric.core.markers import INJECTED, Inject, Named, Protected, Public
+    from oneiric.core.settings import Settings
     from oneiric.providers.engine import Provide
     from oneiric.runtime.application import Application
     from oneiric.runtime.configuration import Inputs
@@ -37,7 +38,10 @@ _HOMES = {
     "LayerContainer": "containers.layers",
     "Named": "core.markers",
     "OneiricError": "core.errors",
+    "Protected": "core.markers",
     "Provide": "providers.engine",
+    "Public": "core.markers",
+    "Settings": "core.settings",
     "inject": "containers.injection",
     "using": "containers.active",
 }
@@ -55,7 +59,10 @@ __all__ = [
     "LayerContainer",
     "Named",
     "OneiricError",
+    "Protected",
     "Provide",
+    "Public",
+    "Settings",
     "inject",
     "using",
 ]

@@ -15,16 +15,35 @@ from oneiric.cli.options import Options
 from oneiric.cli.reply import Reply, answer
 from oneiric.cli.tables import table
 from oneiric.containers.explanation import NOBODY
-from oneiric.containers.graph import as_dot, as_mermaid, as_text, clean
+from oneiric.containers.graph import clean, draw
 from oneiric.containers.index import Record
-from oneiric.core.errors import InvalidApplication, OneiricError
+from oneiric.core.errors import BadOption, InvalidApplication, OneiricError
+from oneiric.core.importing import load
 from oneiric.core.origins import Origin
 from oneiric.providers.catalog import Catalog
 from oneiric.runtime.application import Application
 from oneiric.runtime.configuration import Inputs
 
 DISTRIBUTION = "oneiric"
-RENDERERS = {"text": as_text, "json": lambda graph: graph.json(), "dot": as_dot, "mermaid": as_mermaid}
+RENDERERS = {  # by the value of `--format`; imported when asked for
+    "text": "oneiric.containers.graph_text:as_text",
+    "json": "oneiric.containers.graph:Graph.json",
+    "dot": "oneiric.containers.graph_dot:as_dot",
+    "mermaid": "oneiric.containers.graph_mermaid:as_mermaid",
+    "html": "oneiric.containers.graph_page:as_html",
+}
+
+
+def inputs_of(options: Options) -> Inputs:
+    """Return where the options say that the configuration comes from."""
+    return Inputs(
+        profile=options.profile,
+        config=options.config,
+        env_file=options.env_file,
+        select=options.select,
+        settings=options.settings,
+        manifest=options.manifest,
+    )
 
 
 @contextmanager
@@ -40,16 +59,9 @@ def application(options: Options) -> Iterator[Application]:
     """
     from oneiric.runtime.orchestrator import find_reference, load_application, prepare
 
-    inputs = Inputs(
-        profile=options.profile,
-        config=options.config,
-        env_file=options.env_file,
-        select=options.select,
-        settings=options.settings,
-    )
     with contextlib.redirect_stdout(sys.stderr):
         reference = find_reference(options.app, os.environ, Path())
-        yield prepare(load_application(reference, options.app_dir), inputs)
+        yield prepare(load_application(reference, options.app_dir), inputs_of(options))
 
 
 def orchestrate(options: Options, port: str | None, *, web: bool) -> Reply:
@@ -65,18 +77,31 @@ def orchestrate(options: Options, port: str | None, *, web: bool) -> Reply:
     return Reply(answer("orchestrate", app=prepared.name, profile=prepared.profile.name, code=code), code=code)
 
 
-def explain(options: Options, name: str) -> Reply:
-    """Answer with the explanation of a slot or a key; it fails where the start would."""
-    with application(options) as app:
-        found = app.explain(name)
-        return Reply(found.fields, found.text, code=FAILED if found.faults else 0)
+def graph(
+    options: Options,
+    form: str,
+    *,
+    slot: str | None = None,
+    depth: int | None = None,
+    path: tuple[str, str] | None = None,
+    shadowed: bool = False,
+    problems: bool = False,
+    diff: str | None = None,
+) -> Reply:
+    """Answer with the graph, or the part of it that was asked for, in one of its renderings."""
+    from oneiric.containers.graph_diff import against
+    from oneiric.containers.graph_filters import Filters, part_of
 
-
-def graph(options: Options, form: str) -> Reply:
-    """Answer with the graph in one of its renderings."""
+    if depth is not None and slot is None:
+        raise BadOption("--depth counts the steps from a slot: give --slot as well", command="oneiric graph")
     with application(options) as app:
-        drawn = app.graph()
-        return Reply(drawn.fields, partial(RENDERERS[form], drawn))
+        drawn = draw(app, app.faults()[0])
+        if slot is not None or path is not None or problems:
+            drawn = part_of(drawn, Filters(slot, depth, path, problems))
+        if diff is not None:
+            drawn = against(drawn, app, diff)
+        drawn = drawn._replace(shadowed=shadowed)
+        return Reply(drawn.fields, partial(load(RENDERERS[form]), drawn))
 
 
 def check(options: Options, *, strict: bool) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ class Format(StrEnum):
     JSON = "json"
     DOT = "dot"
     MERMAID = "mermaid"
+    HTML = "html"
 
 
 @program.command()
@@ -41,22 +43,53 @@ def orchestrate(
 def explain(
     options: Options,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A slot such as cache, or a key such as web.port.")],
+    why_not: Annotated[
+        str | None, typer.Option("--why-not", metavar="NAME", help="Why this adapter or layer did not win.")
+    ] = None,
+    diff: Annotated[str | None, typer.Option(metavar="PROFILE", help="Only what differs under this profile.")] = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Ask a remote secret store what exists.")] = False,
 ) -> Any:
     """Say who fills a slot or what a setting is, and why. Shown are all sources, and why the others lost."""
-    from oneiric.cli import answers
+    from oneiric.cli import explaining
 
-    return answers.explain(options, name)
+    return explaining.explain(options, name, asked=why_not, diff=diff, probe=probe)
 
 
 @program.command()
 @accepting()
 def graph(
-    options: Options, format: Annotated[Format, typer.Option(help="How the graph is written.")] = Format.TEXT
+    options: Options,
+    format: Annotated[Format, typer.Option(help="How the graph is written.")] = Format.TEXT,
+    slot: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what this slot needs, and who uses it.")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=0, help="With --slot: as far as so many steps.")
+    ] = None,
+    path: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="FROM TO", help="Only the ways from one node to another.")
+    ] = None,
+    shadowed: Annotated[
+        bool, typer.Option("--shadowed", help="Losers as nodes of their own, also those of the ranking.")
+    ] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="Only what is at fault, and the ways there.")] = False,
+    diff: Annotated[
+        str | None, typer.Option(metavar="PROFILE", help="Mark what is filled otherwise under this profile.")
+    ] = None,
 ) -> Any:
-    """Show who needs whom."""
+    """Show who needs whom, who fills each slot, and who lost. As HTML it is one page that needs no network."""
     from oneiric.cli import answers
 
-    return answers.graph(options, format.value)
+    return answers.graph(
+        options,
+        format.value,
+        slot=slot,
+        depth=depth,
+        path=path,
+        shadowed=shadowed,
+        problems=problems,
+        diff=diff,
+    )
 
 
 @program.command()
@@ -80,6 +113,41 @@ def list_slots(options: Options) -> Any:
 
 
 @program.command()
+@accepting()
+def config(
+    options: Options,
+    changed: Annotated[bool, typer.Option("--changed", help="Leave out what only the code says.")] = False,
+) -> Any:
+    """List every setting in use with its value. Shown are also the layer that decided, and where it says so."""
+    from oneiric.cli import config
+
+    return config.config(options, changed=changed)
+
+
+@program.command()
+@accepting()
+def bundle(
+    options: Options,
+    only: Annotated[
+        str | None, typer.Option(metavar="HANDLER", help="What this handler, service or task needs, and nothing else.")
+    ] = None,
+) -> Any:
+    """List what has to be installed, as requirements for pip. The adapters of the profile need not be there yet."""
+    from oneiric.cli import bundling
+
+    return bundling.bundled(options, only=only)
+
+
+@program.command()
+@accepting("app", "app_dir", "profile", "config", "env_file", *REPLY_OPTIONS)
+def profiles(options: Options) -> Any:
+    """Show every profile beside the others, and which one is in force. It needs no application."""
+    from oneiric.cli import profiles
+
+    return profiles.profiles(options)
+
+
+@program.command()
 @accepting(*REPLY_OPTIONS)
 def adapters(options: Options) -> Any:
     """List every adapter there is to choose from. With --app before the command, those of its catalog."""
@@ -95,3 +163,51 @@ def version(options: Options) -> Any:
     from oneiric.cli import answers
 
     return answers.version()
+
+
+secrets_commands = typer.Typer(help="Ask the secret store, never for a value that is shown.", rich_markup_mode=None)
+program.add_typer(secrets_commands, name="secrets")
+
+
+@secrets_commands.command("check")
+@accepting()
+def secrets_check(options: Options) -> Any:
+    """Read every secret that counts, and say whether it can be had. No value is shown or kept."""
+    from oneiric.cli import secrets
+
+    return secrets.check(options)
+
+
+@secrets_commands.command("rotate")
+@accepting()
+def secrets_rotate(
+    options: Options,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Secrets such as cache-redis-password.")],
+) -> Any:
+    """Read secrets anew, and say which settings take which version. A process that runs does so after secrets.ttl_s."""
+    from oneiric.cli import secrets
+
+    return secrets.rotate(options, names)
+
+
+manifest_commands = typer.Typer(help="Make the manifest of a build.", rich_markup_mode=None)
+program.add_typer(manifest_commands, name="manifest")
+
+
+@manifest_commands.command("pack")
+@accepting("app", "app_dir", "profile", "config", "env_file", *REPLY_OPTIONS)
+def manifest_pack(
+    options: Options,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What it is called; else as the application.")
+    ] = None,
+    version: Annotated[str, typer.Option(metavar="TEXT", help="Its version.")] = "unversioned",
+    expires: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Refuse it from then on: 2027-01-31T12:00:00Z.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write it there; else here.")] = None,
+) -> Any:
+    """Write what the configuration file says in a profile as a manifest. Its digest is written beside it."""
+    from oneiric.cli import packing
+
+    return packing.pack(options, name=name, version=version, expires=expires, out=out)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from oneiric.cli.reply import Reply, answer
 from oneiric.containers.container import Container
 from oneiric.containers.graph import clean
-from oneiric.core.errors import InvalidApplication, OneiricError, Problem, Refused
+from oneiric.core.errors import InvalidApplication, OneiricError, Problem, Refused, StartFailed
 
 FAILED, REFUSED = 1, 2
 DEBUG_FIX = "run it again with --debug for the traceback"
@@ -22,6 +22,8 @@ def failed(error: Exception) -> Reply:
     """
     if isinstance(error, InvalidApplication):
         return refused(error)
+    if isinstance(error, StartFailed) and isinstance(error.cause, InvalidApplication):
+        return _reported(error, error.cause.faults, FAILED)
     if not isinstance(error, OneiricError):
         error = OneiricError(f"{_names(error)} was raised{_place(error)}", fixes=(DEBUG_FIX,))
     code = REFUSED if isinstance(error, Refused) else FAILED
@@ -30,8 +32,14 @@ def failed(error: Exception) -> Reply:
 
 def refused(error: InvalidApplication, application: Container | None = None) -> Reply:
     """Return the answer of a command that does not start because the application has faults: all of them."""
-    fields = answer("error", **error.problem.fields(), faults=[fault.problem.fields() for fault in error.faults])
-    return Reply(fields, notices=(block(error.problem), *blocks(error.faults, application)), code=REFUSED)
+    return _reported(error, error.faults, REFUSED, application)
+
+
+def _reported(
+    error: OneiricError, faults: Sequence[OneiricError], code: int, application: Container | None = None
+) -> Reply:
+    fields = answer("error", **error.problem.fields(), faults=[fault.problem.fields() for fault in faults])
+    return Reply(fields, notices=(block(error.problem), *blocks(faults, application)), code=code)
 
 
 def blocks(

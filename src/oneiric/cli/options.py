@@ -25,6 +25,7 @@ class Options(NamedTuple):
         env_file: A file of variables that stand below the real ones.
         select: `SLOT=ADAPTER`, the later wins.
         settings: `KEY=VALUE`, the later wins.
+        manifest: The manifest of the build, instead of `./oneiric.manifest.json`.
     """
 
     app: str | None = None
@@ -34,6 +35,7 @@ class Options(NamedTuple):
     env_file: str | None = None
     select: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    manifest: str | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:  # values as Typer parsed them
@@ -46,6 +48,7 @@ class Options(NamedTuple):
             env_file=given.get("env_file"),
             select=tuple(given.get("select") or ()),
             settings=tuple(given.get("settings") or ()),
+            manifest=given.get("manifest"),
         )
 
     def over(self, below: Options) -> Options:
@@ -58,6 +61,7 @@ class Options(NamedTuple):
             env_file=self.env_file or below.env_file,
             select=(*below.select, *self.select),
             settings=(*below.settings, *self.settings),
+            manifest=self.manifest or below.manifest,
         )
 
 
@@ -71,6 +75,9 @@ def before_command(
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="How to run; else ONEIRIC_PROFILE.")] = None,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="Instead of ./oneiric.toml.")] = None,
     env_file: Annotated[str | None, typer.Option(metavar="FILE", help="Variables below the real ones.")] = None,
+    manifest: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Instead of ./oneiric.manifest.json, a path or package:NAME.")
+    ] = None,
     select: Annotated[
         list[str] | None, typer.Option(metavar="SLOT=ADAPTER", help="Choose an adapter; repeatable.")
     ] = None,

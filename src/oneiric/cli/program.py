@@ -64,10 +64,11 @@ def _needed(given: Sequence[str]) -> typer.Typer:
     """Return the program with the commands the arguments may mean: Typer makes each of them before it runs one."""
     every = program.registered_commands
     meant = [info for info in every if (info.name or getattr(info.callback, "__name__", "")) in given]
-    if not meant or "--help" in given:
+    groups = [info for info in program.registered_groups if info.name in given]
+    if not (meant or groups) or "--help" in given:
         return program
     smaller = copy(program)
-    smaller.registered_commands = meant
+    smaller.registered_commands, smaller.registered_groups = meant, groups
     return smaller
 
 

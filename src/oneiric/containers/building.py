@@ -59,6 +59,12 @@ class Plan(Protocol):
     def find(self, need: Need) -> Slot | None:
         """Return the slot that a need means; None if it is optional and there is none."""
 
+    async def fetch_secrets(self, slot: Slot, binding: Binding) -> None:
+        """Fetch the secrets that the settings of an adapter need."""
+
+    def fetch_secrets_now(self, slot: Slot, binding: Binding) -> None:
+        """Do the same without waiting. Raises NeedsAsyncOpen if the store has to be waited for."""
+
     def settings_of(self, slot: Slot, binding: Binding) -> Any:
         """Return the validated settings of an adapter; None where it has none."""
 
@@ -239,6 +245,10 @@ class Builder:
             source = home.cell_of(found)
             given[parameter] = await self.aget(source, home, here) if is_async else self.get(source, home, here)
             inputs.append(source)
+        if is_async:
+            await plan.fetch_secrets(slot, binding)
+        else:
+            plan.fetch_secrets_now(slot, binding)
         settings = plan.settings_of(slot, binding)
         arguments = () if settings is None else (settings,)
         built = await self._construct(cell, keeper, provider, arguments, given, here)

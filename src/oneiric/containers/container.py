@@ -7,65 +7,34 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from oneiric.containers import active, scopes
+from oneiric.containers.child import ChildContainer
+from oneiric.containers.declaring import Declaring
 from oneiric.containers.explain import Explainer
 from oneiric.containers.explanation import Explanation
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.graph import Graph, draw
 from oneiric.containers.index import Index
+from oneiric.containers.known_secrets import KnownSecrets
 from oneiric.containers.layers import LayerContainer, Override
-from oneiric.containers.needs import read_needs
 from oneiric.containers.sections import Sections
-from oneiric.containers.selection import CODE_RANK, Selection
+from oneiric.containers.selection import Selection
 from oneiric.containers.slots import CHILDREN, Slots
 from oneiric.containers.stack import Stack
 from oneiric.containers.validation import validate
-from oneiric.containers.wiring import Wiring
-from oneiric.core.config import validated
-from oneiric.core.errors import InvalidApplication, InvalidName, OneiricError, Problem, nearest
-from oneiric.core.markers import Named
-from oneiric.core.origins import CodeOrigin, OverrideOrigin, caller, defined_at
+from oneiric.containers.wiring import ROUNDS, Wiring
+from oneiric.core.errors import InvalidApplication, OneiricError, Problem
+from oneiric.core.models import validated
+from oneiric.core.origins import OverrideOrigin, caller
 from oneiric.core.profiles import BUILT_IN, Profile, find_profile
-from oneiric.core.sources import Said
-from oneiric.providers.adapter import ObjectProvider
+from oneiric.core.values import MISSING, sealed
 from oneiric.providers.catalog import Catalog
-from oneiric.providers.engine import DynamicContainer, Provider, traverse
-from oneiric.providers.slot import Binding, Slot, label_of, own_provider
+from oneiric.providers.engine import Provider, traverse
+from oneiric.providers.slot import Binding, Slot
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class ChildContainer(DynamicContainer):
-    """One child of an application, such as `app.adapters`: its providers are the application's own slots."""
-
-    def __init__(self, name: str, parts: Mapping[str, Slot]) -> None:
-        super().__init__()
-        self.name = name
-        for part, slot in parts.items():
-            self.place(part, slot)
-
-    def find_late(self, name: str) -> Slot | None:
-        """Return a slot that is known only now; the container that owns this child replaces it."""
-        return None
-
-    def place(self, name: str, slot: Slot) -> None:
-        """Make a slot reachable: as an attribute, or below the slot of its first segment."""
-        if name.isidentifier():
-            setattr(self, name, slot)
-        else:
-            self.providers[name] = slot
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in {"providers", "name"}:
-            raise AttributeError(name)
-        if (late := self.find_late(name)) is not None:
-            self.place(name, late)
-            return late
-        near = nearest(name, self.providers)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise AttributeError(f'{self.name} has nothing named "{name}"{hint}')
-
-
-class Container(DynamicContainer):
+class Container(Declaring):
     """
     A container of slots, without a life of its own; `Application` adds start and stop.
 
@@ -96,12 +65,18 @@ class Container(DynamicContainer):
         self.slots = Slots(self)
         self.stack = Stack(self.slots, catalog, find_profile(profile) if isinstance(profile, str) else profile)
         self.wiring = Wiring(name, self.stack)
+        self.secrets = KnownSecrets(self.wiring)
+        self.stack.rules = self.secrets.rules
+        self.wiring.fetch, self.wiring.fetch_now = self.secrets.fetch, self.secrets.fetch_now
+        self.wiring.due = self.secrets.cache.due
         self.stack.forgotten = self._forget
         self.sites = self.wiring.sites
-        self.subscriptions: dict[str, list[Slot]] = {}
+        self.subscriptions = {}
         self.sections = Sections()
+        self.declare_section("secrets", "oneiric.core.secret_settings:SecretsSettings")
+        self.declare_section("remote", "oneiric.core.secret_settings:ManifestSettings")
         self._index: Index | None = None
-        self._asked: list[Named] = []  # what registered functions ask of slots that are not declared yet
+        self._asked = []
         for category in catalog.built_in.values():
             self.slots.declare_category(category.name, category.protocol)
         for layer in layers:
@@ -111,6 +86,11 @@ class Container(DynamicContainer):
     def _forget(self) -> None:
         self._index = None
         self.wiring.forget()
+
+    @property
+    def running(self) -> int | None:
+        """The generation in force; a bare container has no life, and none."""
+        return None
 
     @property
     def profile(self) -> Profile:
@@ -140,142 +120,6 @@ class Container(DynamicContainer):
     def traverse(self, types: Any = None) -> Iterator[Provider[Any]]:  # type: ignore[override]  # no class-level form
         """Yield every slot, and every provider that is bound to one or needed by it."""
         yield from traverse(*self.slots.every(), types=types)
-
-    def slot(
-        self,
-        name: Any,
-        type_: Any = None,
-        *,
-        capabilities: Iterable[str] = (),
-        any_of: Iterable[str] = (),
-        eager: bool = False,
-    ) -> Slot:
-        """
-        Declare a slot, or return one that is declared.
-
-        `app.slot("cache.sessions", Cache)` declares; `app.slot("cache.sessions")` and `app.slot(Cache)` return. With
-        capabilities or `eager`, a declared slot is asked for more.
-
-        Args:
-            name: The slot's name, or the type of a declared slot.
-            type_: The declared type, a Protocol or a class.
-            capabilities: Its adapter must have all of these.
-            any_of: Its adapter must have one of these.
-            eager: It is opened when the application starts, also when no registered function needs it.
-
-        Raises:
-            UnknownSlot: No slot has that name or type.
-            InvalidName: The name breaks the grammar.
-            DuplicateName: The name is taken.
-        """
-        stack = self.stack
-        with stack.lock:
-            if isinstance(name, str) and type_ is not None:
-                if "." in name and name.rpartition(".")[0] not in self.slots.by_name:
-                    stack.widen()  # it may stand below the category of another distribution, and share its type
-                slot = self.slots.declare(name, type_, at=caller(1))
-                self._placed(slot)
-            else:
-                slot = stack.resolve(name)
-            if capabilities or any_of or eager:
-                slot.eager |= eager
-                self._ask(slot, frozenset(capabilities), frozenset(any_of))
-            return slot
-
-    def alias(self, name: str, target: str) -> None:
-        """Give a slot a second name, which leads to the same object. Raises UnknownSlot if there is no such slot."""
-        with self.stack.lock:
-            slot = self.stack.resolve(target)
-            self.slots.alias(name, slot.name)
-            self._placed(slot, name)
-
-    def provide(self, name: str, *, scope: str = "app", eager: bool = False) -> Callable[[F], F]:
-        """
-        Register what makes an application object: a class, a function, or a generator that cleans up after its yield.
-
-        Args:
-            name: The slot's name; it is reached as `app.services.NAME`.
-            scope: How long one object lives: `app`, `request` or `task`.
-            eager: It is made when the application starts.
-
-        Raises:
-            InvalidName: The name breaks the grammar, or the scope is none.
-            DuplicateName: The name is taken.
-        """
-        if scope not in scopes.DEPTH:
-            raise InvalidName(scope, "it is no scope", fixes=(f"choose one of: {', '.join(scopes.DEPTH)}",))
-
-        def register(target: F) -> F:
-            with self.stack.lock:
-                slot = self.slots.declare_object(name, target, scope=scope, eager=eager)
-                self._register(slot, target, ObjectProvider(target))
-            return target
-
-        return register
-
-    def task(self, name: str) -> Callable[[F], F]:
-        """Register a task: `app.tasks.NAME()` returns the function. Raises DuplicateName if the name is taken."""
-        return self._part("tasks", "task", name)
-
-    def service(self, name: str) -> Callable[[F], F]:
-        """Register a service: `app.services.NAME()` returns the function. Raises DuplicateName if the name is taken."""
-        return self._part("services", "service", name)
-
-    def on(self, event_type: str, *, name: str | None = None) -> Callable[[F], F]:
-        """
-        Register a handler for events of one type.
-
-        Args:
-            event_type: The exact type, `order.created`.
-            name: Its name; `module:qualname` of the function by default.
-
-        Raises:
-            DuplicateSubscription: A handler of that name exists.
-        """
-
-        def register(function: F) -> F:
-            part = name or f"{function.__module__}:{function.__qualname__}"
-            self._part("events", "handler", part)(function)
-            self.subscriptions.setdefault(event_type, []).append(self.slots.parts["events"][part])
-            return function
-
-        return register
-
-    def _part(self, child: str, kind: str, name: str) -> Callable[[F], F]:
-        def register(function: F) -> F:
-            at = defined_at(getattr(function, "__injected__", function))
-            with self.stack.lock:
-                slot = self.slots.declare_part(child, kind, name, at=at)
-                self._register(slot, function, own_provider(function))
-            return function
-
-        return register
-
-    def _register(self, slot: Slot, target: Any, provider: Provider[Any]) -> None:
-        """Bind what the code itself brings, in layer `code`."""
-        origin = CodeOrigin(defined_at(getattr(target, "__injected__", target)))
-        slot.bindings = (Binding("code", CODE_RANK, Said(provider, origin), label_of(target)),)
-        if site := getattr(target, "__site__", None):
-            site.is_registered = True
-        self._asked += [need.named for need in read_needs(target).values() if need.named is not None]
-        self._placed(slot)
-
-    def _ask(self, slot: Slot, capabilities: frozenset[str], any_of: frozenset[str]) -> None:
-        """Let a slot ask its adapter for more."""
-        slot.wants |= capabilities
-        slot.any_of |= {any_of} if any_of else set()
-        self.stack.move([slot])
-
-    def _placed(self, slot: Slot, *aliases: str) -> None:
-        """Make a new slot, or a new name of one, reachable; layers and functions may have spoken about it before."""
-        if child := self.__dict__.get(slot.child):
-            child.place(aliases[0] if aliases else slot.name, slot)
-        self.stack.placed(slot, *aliases)
-        for named in [*self._asked] if self._asked else ():
-            if (asked := self.slots.get(named.name)) is not None:
-                self._asked.remove(named)
-                if named.capabilities or named.any_of:
-                    self._ask(asked, named.capabilities, named.any_of)
 
     @property  # type: ignore[override]
     def overridden(self) -> tuple[LayerContainer, ...]:
@@ -422,29 +266,71 @@ class Container(DynamicContainer):
         """
         return Explainer(self).explain(name)
 
+    def setting(self, key: str) -> Any:
+        """
+        Return the value of one setting, as its settings model makes it; a secret hides itself.
+
+        Args:
+            key: A dotted key: `cache.redis.port`, or a part of a setting that is a map.
+
+        Raises:
+            UnknownSlot, UnknownKey: There is no such setting.
+            Refused: Its value cannot be; the same error that `explain` shows.
+            NeedsAsyncOpen: It needs a secret of a store that is not open.
+        """
+        self.secrets.refresh_now(lambda: [Explainer(self).find(key).value])
+        for _ in range(ROUNDS):
+            selection = self.stack.selection
+            value = Explainer(self).find(key).typed(selection.words, selection.rules)
+            if not value.wanted:
+                break
+            self.secrets.fetch_now(value.wanted)
+        if value.error is not None:
+            raise value.error
+        return None if value.value is MISSING else sealed(value.value)
+
+    def settings_of(self, name: str) -> Any:
+        """
+        Return the validated settings of who fills a slot; None where it has none.
+
+        Raises:
+            UnknownSlot: No slot has that name.
+            Refused: Nobody fills it, or a value does not fit.
+            NeedsAsyncOpen: They need a secret of a store that is not open.
+        """
+        slot = self.stack.resolve(name)
+        binding = self.stack.winner(slot)
+        self.wiring.fetch_secrets_now(slot, binding)
+        return self.wiring.settings_of(slot, binding)
+
+    def config(self) -> list[Explanation]:
+        """Explain every setting in use, those of the adapters in use and of the sections; sorted by key."""
+        list(self.sections.values())  # imports the models that nobody asked for so far: their defaults are values too
+        return sorted(Explainer(self).settings(), key=lambda explained: explained.name)
+
     def graph(self) -> Graph:
         """Return the graph of all slots and registered functions as data."""
         return draw(self)
 
     def elsewhere(self) -> Mapping[str, Selection]:
         """Return what the layers would say under each other profile."""
-        others = (profile for name, profile in sorted(BUILT_IN.items()) if name != self.profile.name)
-        return {other.name: Selection(self.catalog, other, self.layers_in(other), self.slots.owned) for other in others}
+        others = (profile for name, profile in sorted(self.profiles().items()) if name != self.profile.name)
+        return {other.name: self.stack.selection_in(other, self.layers_in(other)) for other in others}
 
-    def declare_section(self, name: str, model: type | str) -> None:
-        """
-        Let a section of the configuration be validated and explained: `[settings.NAME]`, `ONEIRIC_NAME__…`.
-
-        Args:
-            name: The section.
-            model: Its pydantic model; given as `module:Class` it is imported when the section is first read.
-        """
-        self.sections.declare(name, model)
+    def profiles(self) -> Mapping[str, Profile]:
+        """Return every profile by name."""
+        return BUILT_IN
 
     def section(self, name: str) -> Any:
         """Return the validated values of a declared section. Raises InvalidValue with key and origin."""
         model = self.sections[name]
-        return validated(model, self.stack.selection.values(name, model))
+        self.secrets.refresh_now(lambda: self.stack.selection.values(name, model))
+        for _ in range(ROUNDS):
+            values = self.stack.selection.values(name, model)
+            if not (wanted := [one for value in values for one in value.wanted]):
+                break
+            self.secrets.fetch_now(wanted)
+        return validated(model, values)
 
     def layers_in(self, profile: Profile) -> Iterable[LayerContainer]:
         """Return the layers as they would be under another profile."""

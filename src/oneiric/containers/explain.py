@@ -7,19 +7,22 @@ Nothing is opened and no SDK is imported; the evaluator that decides is the one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
 
-from oneiric.containers.explanation import Candidate, Counterfactual, Explanation, Input
+from oneiric.containers.explain_values import Setting, explain_value, typed
+from oneiric.containers.explanation import NOBODY, Candidate, Counterfactual, Explanation, Input
 from oneiric.containers.index import Index
 from oneiric.containers.sections import Sections
-from oneiric.containers.selection import Selection
+from oneiric.containers.selection import SECRETS, Selection
 from oneiric.containers.slots import Slots
 from oneiric.containers.stack import Stack
+from oneiric.containers.validation import settings_in_use
 from oneiric.containers.wiring import Wiring
-from oneiric.core.config import MISSING, Choice, Share, Status, Value, evaluate, faults_of, validated
+from oneiric.core.choice import Choice, Wants
 from oneiric.core.errors import OneiricError, UnknownKey, UnknownSlot
-from oneiric.core.log import HIDDEN, fingerprint, redact
-from oneiric.core.origins import CodeOrigin
+from oneiric.core.origins import CodeOrigin, split_key
+from oneiric.core.values import MISSING, Status, Value
 from oneiric.providers.slot import Binding, Slot
 
 
@@ -35,11 +38,23 @@ class Explained(Protocol):
         """Where it is in its life; `started` while it serves."""
 
     @property
+    def running(self) -> int | None:
+        """The generation in force; None where nothing runs."""
+
+    @property
     def index(self) -> Index:
         """The records of the state in force."""
 
     def elsewhere(self) -> Mapping[str, Selection]:
         """What the layers would say under each other profile."""
+
+
+class Settings(NamedTuple):
+    """The settings of one adapter or section; `inert` says why they do not count."""
+
+    model: Any
+    values: Sequence[Value]
+    inert: str = ""
 
 
 class Explainer:
@@ -48,6 +63,7 @@ class Explainer:
     def __init__(self, container: Explained) -> None:
         self._container = container
         self._stack = container.wiring.stack
+        self._others: Mapping[str, Selection] | None = None
 
     def explain(self, name: str) -> Explanation:
         """Explain a slot or a key. Raises UnknownSlot if it is neither, UnknownKey if only its slot is known."""
@@ -56,26 +72,74 @@ class Explainer:
             slot = self._stack.lookup(name)
         if slot is not None:
             return self.slot(slot)
+        return self._value(self.find(name))
+
+    def _value(self, setting: Setting, *, others: bool = True) -> Explanation:
+        elsewhere = self._elsewhere() if others else {}
+        return replace(explain_value(setting, self._stack.selection, elsewhere), generation=self._container.running)
+
+    def _elsewhere(self) -> Mapping[str, Selection]:
+        if self._others is None:
+            self._others = self._container.elsewhere()
+        return self._others
+
+    def find(self, name: str) -> Setting:
+        """
+        Find a setting by its key; a key below a setting that is a map means that part of it.
+
+        Raises:
+            UnknownSlot: No slot and no section is named like its first parts.
+            UnknownKey: Its slot or section is known, and reads no such setting.
+        """
         name = self._container.slots.own_key(name)
         known: list[str] = []
-        for values in self._values_near(name):
-            for value in values:
-                if value.field.key == name:
-                    return self.value(value)
-            known += [value.field.key for value in values]
+        for found in self._settings_near(name):
+            for value in found.values:
+                key = value.field.key
+                if name == key:
+                    return Setting(found.model, found.values, value, inert=found.inert)
+                if name.startswith(key + "."):
+                    path = tuple(split_key(name[len(key) + 1 :]))
+                    part = Setting(found.model, found.values, value, path, inert=found.inert)
+                    if part.decided(self._stack.selection.words, self._stack.selection.rules).value is not MISSING:
+                        return part
+            known += [value.field.key for value in found.values]
         if known and name.count(".") >= min(key.count(".") for key in known):
             raise UnknownKey(name, known=known)
         raise UnknownSlot(name, known=[*self._container.slots.by_name, *known])
 
-    def _values_near(self, name: str) -> Iterator[Sequence[Value]]:
+    def _settings_near(self, name: str) -> Iterator[Settings]:
         """Yield the settings that a key may belong to: those of its slots, the longest name first, and its section."""
         for owner in sorted(self._container.slots.by_name.values(), key=lambda s: len(s.name), reverse=True):
             if name.startswith(owner.name + "."):
-                yield self._values(owner)
+                yield from self._of(owner, name[len(owner.name) + 1 :].partition(".")[0])
         section = name.partition(".")[0]
         if section in self._container.sections:
             model = self._container.sections[section]
-            yield _typed(model, self._stack.selection.values(section, model))
+            yield Settings(model, typed(model, self._stack.selection.values(section, model)))
+
+    def _of(self, slot: Slot, adapter: str) -> Iterator[Settings]:
+        """Yield the settings of the adapter in use, then those of the one that a key names, if that is another."""
+        in_use = self._settings(slot)
+        if in_use is not None:
+            yield in_use
+        wiring = self._container.wiring
+        try:
+            winner = self._stack.winner(slot)
+            filled = winner.label
+        except OneiricError:
+            winner, filled = None, NOBODY
+        if winner is not None and winner.chosen == adapter:
+            return
+        found = wiring.values_for(slot, adapter)
+        if found is not None:
+            yield Settings(found[0], found[1], f"inert: slot {slot.name} is filled by {filled}")
+
+    def settings(self) -> Iterator[Explanation]:
+        """Explain every setting that counts: of the adapters in use, and of the sections."""
+        for _, model, values in settings_in_use(self._container):
+            made = typed(model, values)
+            yield from (self._value(Setting(model, made, value), others=False) for value in made)
 
     def slot(self, slot: Slot) -> Explanation:
         """Explain who fills a slot."""
@@ -90,17 +154,20 @@ class Explainer:
         record = index.read(self._container.wiring, slot)
         found = (index.records[edge.slot] for edge in record.edges if edge.slot)
         error = choice.error or record.fault
+        settings = () if error else tuple(self._explained(slot))
         needs = tuple(Input(record.slot.name, record.label, record.layer) for record in found)
+        needs += tuple(self._store(slot, settings))
         users = index.users(slot)
         return Explanation(
             kind="slot",
             name=slot.name,
             profile=selection.profile.name,
             order=selection.profile.order,
+            generation=self._container.running,
             winner=winner,
             candidates=tuple(candidates),
             error=error.problem if error else None,
-            settings=() if error else tuple(self.value(value) for value in self._values(slot)),
+            settings=settings,
             needs=needs,
             used_by=tuple(f"slot {r.slot.name}" if r.slot.kind == "object" else need.at for r, need in users),
             counterfactuals=tuple(self._otherwise(slot, selection, voices, choice)),
@@ -109,44 +176,33 @@ class Explainer:
             state=self._state(slot),
         )
 
+    def _explained(self, slot: Slot) -> Iterator[Explanation]:
+        """Explain the settings of a slot; what nobody speaks about cannot be otherwise elsewhere."""
+        found = self._settings(slot)
+        if found is not None:
+            for value in found.values:
+                yield self._value(Setting(found.model, found.values, value), others=value.is_said)
+
+    def _store(self, slot: Slot, settings: Sequence[Explanation]) -> Iterator[Input]:
+        """Yield slot `secrets` where a setting comes from its store."""
+        store = self._stack.slots.by_name.get(SECRETS)
+        asked = any(one.winner is not None and one.winner.redacted and one.winner.secret for one in settings)
+        if store is not None and store is not slot and asked:
+            record = self._container.index.records[store]
+            yield Input(store.name, record.label, record.layer)
+
     def _state(self, slot: Slot) -> str:
         if slot.cell.is_built:
             return "ready"
         return "not built yet" if self._container.state == "started" else "not started"
 
-    def value(self, value: Value) -> Explanation:
-        """Explain the value of a setting; `value.value` is what the model made of it."""
-        profile = self._stack.profile
-        alone = value.field._replace(default=MISSING)
-        silent = [
-            Share(layer.name, "ineligible", "layer-disabled", said.value, said.origin)
-            for layer in self._stack.selection.silent
-            for said in evaluate(alone, [(layer.name, layer.settings)]).shares
-            if said.origin is not None
-        ]
-        shares = [*value.shares, *silent]
-        candidates = tuple(
-            _share(value, share) for share in shares if share.status != "absent" or share.origin is not None
-        )
-        return Explanation(
-            kind="value",
-            name=value.field.key,
-            profile=profile.name,
-            order=profile.order,
-            winner=next((candidate for candidate in candidates if candidate.status == "winner"), None),
-            candidates=candidates,
-            error=value.error.problem if value.error else None,
-        )
-
-    def _values(self, slot: Slot) -> Sequence[Value]:
-        """Return the decided settings of the slot's adapter; none where nobody fills it."""
+    def _settings(self, slot: Slot) -> Settings | None:
+        """Return the decided settings of who fills a slot; None where nobody does, or it has none."""
         try:
             found = self._container.wiring.values_of(slot, self._stack.winner(slot))
         except OneiricError:
-            return ()
-        if found is None:
-            return ()
-        return _typed(*found)
+            return None
+        return None if found is None else Settings(found[0], typed(*found))
 
     def _otherwise(
         self, slot: Slot, selection: Selection, voices: Sequence[Binding], choice: Choice
@@ -156,7 +212,7 @@ class Explainer:
             rest = [voice for n, voice in enumerate(voices) if n != choice.voice]
             yield Counterfactual({"without": voices[choice.voice].layer}, _outcome(selection.choose(slot, rest), rest))
         here = _outcome(choice, voices)
-        for name, other in self._container.elsewhere().items():
+        for name, other in self._elsewhere().items():
             theirs = [*self._stack.said(slot, other), *(voice for voice in voices if voice.layer == "code")]
             outcome = _outcome(other.choose(slot, theirs), theirs)
             if outcome != here:
@@ -175,11 +231,12 @@ def _outcome(choice: Choice, voices: Sequence[Binding]) -> dict[str, Any]:
 def _candidates(slot: Slot, stack: Stack, voices: Sequence[Binding], choice: Choice) -> Iterator[Candidate]:
     """Yield every candidate, layers high to low, within a layer high to low, then by name."""
     selection = stack.selection
+    wants = selection.wants(slot)
     masked = False
     said: dict[str, list[Candidate]] = {layer: [] for layer in selection.profile.order}
     for position, voice in enumerate(voices):
-        said[voice.layer].append(_candidate(position, voice, choice, masked))
-        masked |= voice.unset
+        said[voice.layer].append(_candidate(position, voice, choice, wants, masked))
+        masked |= voice.unset and not wants.ignores(voice)
     said["code"] += _offered(slot, selection, choice)
     for layer in selection.silent:
         for word in [*stack.about(slot, layer.bindings)][::-1]:
@@ -193,11 +250,11 @@ def _candidates(slot: Slot, stack: Stack, voices: Sequence[Binding], choice: Cho
             yield Candidate(name, "absent", "absent")
 
 
-def _candidate(position: int, voice: Binding, choice: Choice, masked: bool) -> Candidate:
+def _candidate(position: int, voice: Binding, choice: Choice, wants: Wants, masked: bool) -> Candidate:
     status: Status
     reason: str | None = "lower-layer"
-    if voice.layer == "secrets":
-        status, reason = "ineligible", "secrets-cannot-select"
+    if ignored := wants.ignores(voice):
+        status, reason = "ineligible", ignored
     elif position == choice.voice and choice.error is None:
         status, reason = "winner", None
     elif position == choice.voice:
@@ -222,6 +279,8 @@ def _offered(slot: Slot, selection: Selection, choice: Choice) -> Iterator[Candi
     for offer in offers:
         if choice.voice is None and choice.offer is offer and choice.error is None:
             detail = f"priority {offer.priority}"
+            if offer.name == wants.preferred:
+                detail = f"default of profile {selection.profile.name}"
             yield Candidate("code", "winner", None, offer.name, origin=offer.origin, detail=detail)
             continue
         reason = wants.refusal(offer)
@@ -234,31 +293,6 @@ def _offered(slot: Slot, selection: Selection, choice: Choice) -> Iterator[Candi
         else:
             reason, detail = reason or "lower-priority", f"priority {offer.priority}"
         yield Candidate("code", "ineligible", reason, offer.name, origin=offer.origin, detail=detail)
-
-
-def _typed(model: Any, values: Sequence[Value]) -> list[Value]:
-    """Return the values as the settings model makes them of what was said; a fault stands with its value."""
-    faults = {str(getattr(fault, "key", "")): fault for fault in faults_of(model, values)}
-    made = None if faults else validated(model, values)
-    return [
-        Value(
-            v.field,
-            v.value if made is None else getattr(made, v.field.name),
-            v.shares,
-            v.error or faults.get(v.field.key),
-        )
-        for v in values
-    ]
-
-
-def _share(value: Value, share: Share) -> Candidate:
-    hidden = value.field.secret and share.value is not None and share.status != "absent"
-    plain = value.value if share.status == "winner" else share.value
-    shown = None if hidden else redact("", plain.model_dump(mode="json") if hasattr(plain, "model_dump") else plain)
-    if not hidden and shown == HIDDEN:
-        hidden, shown = True, None
-    fp = fingerprint(share.value) if hidden else None
-    return Candidate(share.layer, share.status, share.reason, shown, hidden, fp, share.origin)
 
 
 def _place(slot: Slot, wiring: Wiring, choice: Choice, voices: Sequence[Binding]) -> str | None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from oneiric.containers.graph import clean
-from oneiric.core.config import Status
 from oneiric.core.errors import Problem
 from oneiric.core.log import HIDDEN
-from oneiric.core.origins import EnvOrigin, Origin
+from oneiric.core.origins import EnvOrigin, Origin, SecretOrigin
 from oneiric.core.profiles import LAYERS
+from oneiric.core.values import Status
 
 SCHEMA = 1
 NOBODY = "nobody"
@@ -30,6 +30,7 @@ class Candidate(NamedTuple):
     fp: str | None = None
     origin: Origin | None = None
     detail: str | None = None
+    secret: str | None = None  # the name of the secret, for the text only
 
     def fields(self) -> dict[str, Any]:
         """Return the candidate ready for JSON."""
@@ -156,7 +157,8 @@ class Explanation:
         lines = [*_head(self), *_candidates(self), *_settings(self), *_rest(self)]
         shown = [clean(line).rstrip() for line in lines]
         shown += [fault.text(notes=self.notes if fault is self.error else (), shown=clean) for fault in self.faults]
-        shown += [warning.text("warning", shown=clean) for warning in self.warnings]
+        inner = [warning for setting in self.settings for warning in setting.warnings]
+        shown += [warning.text("warning", shown=clean) for warning in (*self.warnings, *inner)]
         return "\n".join(shown)
 
     __str__ = text
@@ -240,23 +242,36 @@ def _rest(explained: Explanation) -> Iterator[str]:
         yield f"needs     {'    '.join(said)}"
     if explained.used_by:
         yield f"used by   {', '.join(explained.used_by)}"
-    conditions = [_condition(explained, item.condition) for item in explained.counterfactuals]
-    width = max(map(len, conditions), default=0)
-    for position, (condition, item) in enumerate(zip(conditions, explained.counterfactuals, strict=True)):
+    rows = [(_condition(explained, item.condition), explained, item) for item in explained.counterfactuals]
+    for setting in explained.settings:
+        name = setting.name.rpartition(".")[2]
+        secrets = [item for item in setting.counterfactuals if "secret" in item.condition]
+        rows += [(f"{name}: {_condition(setting, item.condition)}", setting, item) for item in secrets]
+    width = max((len(condition) for condition, _, _ in rows), default=0)
+    for position, (condition, about, item) in enumerate(rows):
         head = "if        " if position == 0 else "          "
         lower = "without" in item.condition
-        yield f"{head}{condition:<{width}} -> {_outcome(explained, item.outcome, 'start fails', lower=lower)}"
+        yield f"{head}{condition:<{width}} -> {_outcome(about, item.outcome, 'start fails', lower=lower)}"
 
 
 def _condition(explained: Explanation, condition: Mapping[str, str]) -> str:
     """Return what a person would do to make a counterfactual true."""
     if "profile" in condition:
         return f"--profile {condition['profile']}"
+    if "secret" in condition:
+        return f"secret {condition['secret']}"
     layer = condition.get("without")
-    said = next((c for c in explained.candidates if c.layer == layer and c.status in {"winner", "ineligible"}), None)
+    said = next(
+        (c for c in explained.candidates if c.layer == layer and c.status in {"winner", "unknown", "ineligible"}), None
+    )
     if said is None or said.origin is None:
         return ", ".join(f"{what}: {how}" for what, how in condition.items())
-    return f"unset {said.origin.name}" if isinstance(said.origin, EnvOrigin) else f"without {said.origin}"
+    spoken = [c for c in explained.candidates if c.layer == layer and c.origin is not None]
+    if explained.kind == "value" and len(spoken) > 1:
+        return f"without {layer}"  # which is all that the layer says, in several places
+    if isinstance(said.origin, EnvOrigin):
+        return f"unset {said.origin.name}"
+    return f"without {layer if isinstance(said.origin, SecretOrigin) else said.origin}"
 
 
 def _outcome(explained: Explanation, outcome: Mapping[str, Any], failed: str, *, lower: bool) -> str:
@@ -266,14 +281,20 @@ def _outcome(explained: Explanation, outcome: Mapping[str, Any], failed: str, *,
     layer, value = outcome["layer"], outcome["value"]
     said = next((c for c in explained.candidates if (c.layer, c.value, c.status) == (layer, value, "shadowed")), None)
     place = said.origin if lower and said is not None else None
-    return f"{value} ({place or layer})"
+    hidden = value is None and any(c.layer == layer and c.redacted for c in explained.candidates)
+    shown = HIDDEN if hidden else value if explained.kind == "slot" else _json(value)
+    return f"{shown} ({place or layer})"
 
 
 def _shown(kind: str, candidate: Candidate) -> str:
     """Return a value as it may be seen: an adapter by its name, a setting as JSON, a secret by its fingerprint."""
     if candidate.redacted:
         return HIDDEN + (f" fp:{candidate.fp}" if candidate.fp else "")
-    return str(candidate.value) if kind == "slot" else json.dumps(candidate.value, ensure_ascii=False, default=str)
+    return str(candidate.value) if kind == "slot" else _json(candidate.value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _in_brackets(text: str | None, before: str = "") -> str:

@@ -1,17 +1,36 @@
-"""The graph as data: one sorted model of nodes and edges, equal bytes for equal graphs, and four renderings of it."""
+"""The graph as data: one sorted model of nodes and edges, equal bytes for equal graphs."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
+from oneiric.containers.graph_rivals import RANKED, Rival, quoted, rivals_of, silenced_rivals
 from oneiric.containers.index import Index, Record
 from oneiric.containers.slots import Slots
 from oneiric.containers.wiring import Wiring
+from oneiric.core.errors import DependencyCycle, OneiricError, ScopeLeak
+from oneiric.core.origins import Origin
 
 SCHEMA = 1
+NO_LOSERS = frozenset([None])
+SMALL_LOSERS = RANKED | NO_LOSERS
+FUNCTIONS = frozenset({"handler", "service", "task"})
+
+
+class Outcome(NamedTuple):
+    """Who would fill a slot under another profile, by which layer; or the code of the fault that keeps it empty."""
+
+    winner: str | None
+    layer: str | None
+    problem: str | None = None
+
+    def fields(self) -> dict[str, str | None]:
+        """Return it ready for JSON."""
+        return {"winner": self.winner, "layer": self.layer, "problem": self.problem}
 
 
 class Node(NamedTuple):  # made for every slot, twice as fast as a frozen dataclass
@@ -26,8 +45,10 @@ class Node(NamedTuple):  # made for every slot, twice as fast as a frozen datacl
         layer: The layer that decided.
         scope: `app`, `request` or `task`.
         state: `ready` where its object is built, else `idle`.
-        losers: Who else was named, as (name, layer), layers high to low.
-        problem: The code of the fault that keeps it empty.
+        rivals: Who else was named for it, or could have been, layers high to low.
+        problem: The code of a fault that it has; what nobody fills and nobody needs has none.
+        elsewhere: Who would fill it under the profile that the graph is held against; None if the same.
+        origin: Where the winner was named; for a function, None.
     """
 
     id: str
@@ -37,11 +58,23 @@ class Node(NamedTuple):  # made for every slot, twice as fast as a frozen datacl
     layer: str | None
     scope: str
     state: str
-    losers: tuple[tuple[str, str], ...] = ()
+    rivals: tuple[Rival, ...] = ()
     problem: str | None = None
+    elsewhere: Outcome | None = None
+    origin: Origin | None = None
 
-    def fields(self) -> dict[str, Any]:
-        """Return the node ready for JSON."""
+    @property
+    def is_slot(self) -> bool:
+        """Whether it is a slot, and no registered function."""
+        return self.kind not in FUNCTIONS
+
+    def losers(self, *, ranked: bool = False) -> list[Rival]:
+        """Return who lost, layers high to low; with `ranked`, also who lost in the ranking of the catalog."""
+        left_out = NO_LOSERS if ranked else SMALL_LOSERS
+        return [rival for rival in self.rivals if rival.reason not in left_out]
+
+    def fields(self, *, ranked: bool = False) -> dict[str, Any]:
+        """Return the node ready for JSON; `ranked` as in `losers`."""
         return {
             "id": self.id,
             "kind": self.kind,
@@ -50,13 +83,14 @@ class Node(NamedTuple):  # made for every slot, twice as fast as a frozen datacl
             "layer": self.layer,
             "scope": self.scope,
             "state": self.state,
-            "losers": [{"value": value, "layer": layer} for value, layer in self.losers],
+            "losers": [rival.fields() for rival in self.losers(ranked=ranked)],
             "problem": self.problem,
+            "elsewhere": self.elsewhere.fields() if self.elsewhere else None,
         }
 
 
 class Arrow(NamedTuple):
-    """`source` needs `target`, by the parameters named; or `source` is an alias of `target`."""
+    """`source` needs `target`, by the parameters named; or `source` is an alias of `target`, or shadows it."""
 
     source: str
     target: str
@@ -68,30 +102,101 @@ class Arrow(NamedTuple):
         return {"from": self.source, "to": self.target, "kind": self.kind, "by": list(self.by)}
 
 
+class Shadow(NamedTuple):
+    """A loser drawn as a node of its own: `slot cache / 0` is the first one below slot cache."""
+
+    id: str
+    of: Node
+    rival: Rival
+
+    def fields(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        said = self.rival.fields()
+        return {"id": self.id, "kind": "shadowed", "name": said.pop("value"), **said}
+
+
 class Graph(NamedTuple):
-    """All nodes and edges of one application."""
+    """
+    The nodes and edges of one application.
+
+    Attributes:
+        app: The application's name.
+        profile: The profile in force.
+        order: The layers that speak in it, low to high.
+        nodes: Sorted by id.
+        edges: Sorted.
+        shadowed: Losers are nodes of their own, also those that lost in the ranking.
+        against: The profile it is held against; None for none.
+        part: It was filtered: what is not in it may exist.
+        notes: Sentences about what was asked for and is not there.
+    """
 
     app: str
     profile: str
     order: tuple[str, ...]
     nodes: tuple[Node, ...]
     edges: tuple[Arrow, ...]
+    shadowed: bool = False
+    against: str | None = None
+    part: bool = False
+    notes: tuple[str, ...] = ()
+
+    def shadows(self) -> Iterator[Shadow]:
+        """Yield the losers of all nodes."""
+        for node in self.nodes:
+            for position, rival in enumerate(node.losers(ranked=self.shadowed)):
+                yield Shadow(f"{node.id} / {position}", node, rival)
 
     def fields(self) -> dict[str, Any]:
         """Return the graph ready for JSON."""
+        nodes = [node.fields(ranked=self.shadowed) for node in self.nodes]
+        edges = [edge.fields() for edge in self.edges]
+        if self.shadowed:
+            shadows = list(self.shadows())
+            nodes = sorted([*nodes, *(shadow.fields() for shadow in shadows)], key=lambda node: str(node["id"]))
+            edges += [Arrow(shadow.of.id, shadow.id, "shadows").fields() for shadow in shadows]
         return {
             "schema": SCHEMA,
             "kind": "graph",
             "app": self.app,
             "profile": self.profile,
             "order": list(self.order),
-            "nodes": [node.fields() for node in self.nodes],
-            "edges": [edge.fields() for edge in self.edges],
+            "against": self.against,
+            "part": self.part,
+            "notes": list(self.notes),
+            "nodes": nodes,
+            "edges": edges,
         }
 
     def json(self) -> str:
         """Return the graph as JSON text, the same bytes for the same graph."""
-        return json.dumps(self.fields(), ensure_ascii=False, separators=(",", ":"))
+        if self.shadowed:
+            return _dumped(self.fields())
+        head = _dumped(self._replace(nodes=(), edges=()).fields()).removesuffix('"nodes":[],"edges":[]}')
+        nodes = ",".join([_node_json(node) for node in self.nodes])
+        return f'{head}"nodes":[{nodes}],"edges":{_dumped([edge.fields() for edge in self.edges])}}}'
+
+
+def _dumped(fields: object) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def _node_json(node: Node) -> str:
+    """Return the JSON text of a node's fields, made without them: that takes half as long, and there are thousands."""
+    name, kind, short, winner, layer, scope, state, rivals, problem, elsewhere, _ = node
+    losers = ",".join([rival.json() for rival in rivals if rival.reason not in SMALL_LOSERS]) if rivals else ""
+    return (
+        f'{{"id":{quoted(name)},"kind":"{kind}","name":{quoted(short)},'
+        f'"winner":{"null" if winner is None else quoted(winner)},"layer":{"null" if layer is None else _plain(layer)},'
+        f'"scope":"{scope}","state":"{state}","losers":[{losers}],'
+        f'"problem":{"null" if problem is None else _plain(problem)},'
+        f'"elsewhere":{"null" if elsewhere is None else _dumped(elsewhere.fields())}}}'
+    )
+
+
+def _plain(word: str) -> str:
+    """Return a word of our own as JSON: a layer or a code holds nothing that has to be quoted."""
+    return f'"{word}"'
 
 
 class Drawn(Protocol):
@@ -106,23 +211,65 @@ class Drawn(Protocol):
         """The records of the state in force."""
 
 
-def draw(container: Drawn) -> Graph:
-    """Return the graph of a container."""
-    index = container.index
-    nodes = sorted((_node(record) for record in index.records.values()), key=lambda node: node.id)
-    edges = {arrow for record in index.records.values() for arrow in _arrows(index, record)}
-    aliases = {Arrow(f"alias {name}", f"slot {target}", "alias") for name, target in container.slots.aliases.items()}
-    profile = container.wiring.stack.profile
-    return Graph(container.name, profile.name, profile.order, tuple(nodes), tuple(sorted(edges | aliases)))
+def draw(container: Drawn, faults: Iterable[OneiricError] | None = None) -> Graph:
+    """
+    Return the graph of a container. Nothing is opened, and no secret is asked for.
+
+    Args:
+        container: The container.
+        faults: What is wrong with it, to mark the nodes; the faults of its index by default.
+    """
+    index, stack = container.index, container.wiring.stack
+    selection, silenced = stack.selection, silenced_rivals(stack)
+    problems = _problems(index, index.faults() if faults is None else faults)
+    nodes: list[Node] = []
+    edges: list[Arrow] = []
+    for slot, record in index.records.items():
+        name, winner, kind = record.node, record.winner, slot.kind
+        rivals: tuple[Rival, ...] = ()
+        if kind not in FUNCTIONS:
+            rivals = rivals_of(record, selection, silenced.get(slot, ()))
+        nodes.append(
+            Node(
+                name,
+                kind,
+                slot.name,
+                None if winner is None else winner.label,
+                record.layer,
+                slot.scope,
+                "ready" if slot.cell.is_built else "idle",
+                rivals,
+                problems.get(name),
+                None,
+                None if winner is None else winner.said.origin,
+            )
+        )
+        if record.edges:
+            edges += _arrows(index, record)
+    edges += [Arrow(f"alias {name}", f"slot {target}", "alias") for name, target in container.slots.aliases.items()]
+    nodes.sort(key=itemgetter(0))  # the id
+    profile = stack.profile
+    notes = () if nodes else ("nothing is declared",)
+    return Graph(container.name, profile.name, profile.order, tuple(nodes), tuple(sorted(edges)), notes=notes)
 
 
-def _node(record: Record) -> Node:
-    slot, layer = record.slot, record.layer
-    below = slot.bindings[::-1] if layer == "code" else slot.bindings[-2::-1]
-    losers = tuple([(other.label, other.layer) for other in below if other.layer != layer and other.layer != "code"])
-    state = "ready" if slot.cell.is_built else "idle"
-    problem = record.fault.code if record.fault else None
-    return Node(record.node, slot.kind, slot.name, record.label, layer, slot.scope, state, losers, problem)
+def _problems(index: Index, faults: Iterable[OneiricError]) -> Mapping[str, str]:
+    """Return the code of one fault for each node at fault, by its id; of several, the first by name."""
+    found: dict[str, str] = {}
+    known: Set[str] = frozenset()
+    for fault in faults:
+        known = known or {record.node for record in index.records.values()}
+        for node in _at_fault(fault, known):
+            found[node] = min(found.get(node, fault.code), fault.code)
+    return found
+
+
+def _at_fault(fault: OneiricError, known: Set[str]) -> list[str]:
+    """Return the nodes that a fault is about: all of a cycle, the holder of a leak, else the last of its path."""
+    if isinstance(fault, DependencyCycle):
+        return [node for name in fault.cycle if (node := f"slot {name}") in known]
+    path = fault.path[:-1] if isinstance(fault, ScopeLeak) else fault.path
+    return next(([step] for step in reversed(path) if step in known), [])
 
 
 def _arrows(index: Index, record: Record) -> Iterator[Arrow]:
@@ -134,101 +281,11 @@ def _arrows(index: Index, record: Record) -> Iterator[Arrow]:
         yield Arrow(record.node, target, by=tuple(sorted(parameters)))
 
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Control characters, and those that change the direction of text: with them, a name could look like another one. Half
+# characters as well, which a byte that is no UTF-8 becomes in an environment variable: no stream can write them.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
     """Return a label without control characters, so that no name can write into a terminal or break a format."""
     return _UNSAFE.sub("?", text)
-
-
-def as_text(graph: Graph) -> str:
-    """Return the graph as a tree for a terminal: registered functions at the top, what they need below."""
-    by_id = {node.id: node for node in graph.nodes}
-    below: dict[str, list[str]] = {}
-    for edge in graph.edges:
-        below.setdefault(edge.source, []).append(edge.target)
-    needed = {edge.target for edge in graph.edges}
-    roots = [node.id for node in graph.nodes if node.id not in needed and (node.id in below or node.kind != "adapter")]
-    lines = [f"{clean(graph.app)}   profile {graph.profile}   {' < '.join(graph.order)}"]
-    for root in roots:
-        lines.append(_line(by_id[root]))
-        lines += _branch(root, below, by_id, "", {root})
-    idle = [n for n in graph.nodes if n.id not in needed and n.id not in roots]
-    if idle:
-        lines.append("not needed by anything registered")
-        lines += [f"   {_line(node)}" for node in idle]
-    return "\n".join(lines)
-
-
-def _branch(top: str, below: dict[str, list[str]], by_id: dict[str, Node], indent: str, way: set[str]) -> Iterator[str]:
-    targets = below.get(top, [])
-    for position, target in enumerate(targets):
-        last = position == len(targets) - 1
-        again = target in way
-        line = _line(by_id[target]) if target in by_id else clean(target)
-        yield f"{indent}{'└─' if last else '├─'} {line}{'  (again: a cycle)' if again else ''}"
-        if not again:
-            yield from _branch(target, below, by_id, indent + ("   " if last else "│  "), way | {target})
-
-
-def _line(node: Node) -> str:
-    if node.kind in {"handler", "task", "service"}:
-        return clean(f"{node.kind} {node.name}")
-    filled = f"{node.winner} [{node.layer}]" if node.winner else f"nobody ({node.problem})"
-    scope = "" if node.scope == "app" else f"  scope {node.scope}"
-    losers = ", ".join(f"{value} [{layer}]" for value, layer in node.losers)
-    return clean(f"{node.name} = {filled}{scope}" + (f"  (shadows {losers})" if losers else ""))
-
-
-def as_dot(graph: Graph) -> str:
-    """Return the graph in the DOT language of Graphviz."""
-    lines = ["digraph oneiric {", "  rankdir=LR; node [shape=box];"]
-    for node in graph.nodes:
-        text = f"{node.name}\n{node.winner or node.problem} ({node.layer})" if _is_slot(node) else node.name
-        style = ", color=red" if node.problem else ""
-        lines.append(f"  {_dot(node.id)} [label={_dot(text)}{style}];")
-        for value, layer in node.losers:
-            lost = f"{node.id} {value} {layer}"
-            lines.append(f"  {_dot(lost)} [style=dashed, label={_dot(f'{value}{chr(10)}{layer}: lower-layer')}];")
-            lines.append(f"  {_dot(lost)} -> {_dot(node.id)} [style=dotted];")
-    for edge in graph.edges:
-        style = " [style=dashed]" if edge.kind == "alias" else ""
-        lines.append(f"  {_dot(edge.source)} -> {_dot(edge.target)}{style};")
-    return "\n".join([*lines, "}"])
-
-
-def _dot(text: str) -> str:
-    parts = [clean(part).replace("\\", "\\\\").replace('"', '\\"') for part in text.split("\n")]
-    return '"' + "\\n".join(parts) + '"'
-
-
-def as_mermaid(graph: Graph) -> str:
-    """Return the graph as a Mermaid flowchart."""
-    ids = {name: f"n{n}" for n, name in enumerate(_names(graph))}
-    lines = ["flowchart LR"]
-    for node in graph.nodes:
-        text = f"{node.name}: {node.winner or node.problem}\n{node.layer}" if _is_slot(node) else node.name
-        lines.append(f'  {ids[node.id]}["{_mermaid(text)}"]')
-        for n, (value, layer) in enumerate(node.losers):
-            lost = f"{ids[node.id]}_{n}"
-            lines.append(f'  {ids[node.id]} -. shadows .-> {lost}["{_mermaid(f"{value} ({layer})")}"]:::lost')
-    for name, short in ids.items():
-        if name.startswith("alias "):
-            lines.append(f'  {short}["{_mermaid(name)}"]')
-    lines += [f"  {ids[edge.source]} --> {ids[edge.target]}" for edge in graph.edges]
-    return "\n".join([*lines, "  classDef lost stroke-dasharray: 4 4"])
-
-
-def _names(graph: Graph) -> list[str]:
-    return sorted({node.id for node in graph.nodes} | {e.source for e in graph.edges} | {e.target for e in graph.edges})
-
-
-def _mermaid(text: str) -> str:
-    parts = (clean(part) for part in text.split("\n"))
-    escapes = {"&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", ";": "#59;"}
-    return "<br/>".join("".join(escapes.get(char, char) for char in part) for part in parts)
-
-
-def _is_slot(node: Node) -> bool:
-    return node.kind in {"adapter", "object"}

@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-from oneiric.core.origins import Origin, OverrideOrigin, caller
+from oneiric.core.origins import ManifestOrigin, Origin, OverrideOrigin, caller
 from oneiric.core.profiles import LAYERS, Profile
-from oneiric.core.sources import Said, Tables, dotted, leaves
+from oneiric.core.sources import UNSET, UNSET_KEY, Said, Tables, dotted, leaves
 from oneiric.providers.engine import DynamicContainer, Provider
 from oneiric.providers.slot import own_provider
 
 F = TypeVar("F", bound=Callable[..., Any])
 Bindings = Mapping[Any, object]
+Trust = Literal["inline", "remote"]
+_MASKED = {UNSET_KEY: True}
 
 
 class LayerContainer(DynamicContainer):
@@ -27,6 +29,7 @@ class LayerContainer(DynamicContainer):
         settings: Values by dotted key, or nested: `{"cache.redis.port": 6380}`.
         deny: Adapters that may not be chosen, by slot.
         origin: Where all of it was said; the calling line by default.
+        trust: Whether a manifest belongs to the build (`inline`) or was fetched (`remote`), which may set less.
 
     Raises:
         ValueError: No layer has that name.
@@ -40,14 +43,19 @@ class LayerContainer(DynamicContainer):
         settings: Mapping[str, Any] | None = None,
         deny: Mapping[str, list[str]] | None = None,
         origin: Origin | None = None,
+        trust: Trust = "inline",
     ) -> None:
         if name not in LAYERS:
             raise ValueError(f'no layer is named "{name}"; choose one of: {", ".join(LAYERS)}')
         super().__init__()
-        where = origin or OverrideOrigin(caller(1))
+        where = origin or _place(caller(1), trust)
         self.name = name
         self.origin = where
-        self.bindings: dict[Any, Said] = {key: Said(value, where) for key, value in (bindings or {}).items()}
+        self.trust = trust
+        self.bindings: dict[Any, Said] = {
+            key: Said(UNSET, where, text=True) if isinstance(value, dict) and value == _MASKED else Said(value, where)
+            for key, value in (bindings or {}).items()
+        }
         self.settings: dict[str, Said] = {dotted(path): Said(value, where) for path, value in leaves(settings or {})}
         self.deny: dict[str, dict[str, Origin]] = {
             slot: dict.fromkeys(names, where) for slot, names in (deny or {}).items()
@@ -55,9 +63,9 @@ class LayerContainer(DynamicContainer):
         self.ignored: dict[str, Said] = {}
 
     @classmethod
-    def of(cls, name: str, tables: Tables) -> LayerContainer:
+    def of(cls, name: str, tables: Tables, *, trust: Trust = "inline") -> LayerContainer:
         """Return the layer of a configuration source; its bindings are names of adapters."""
-        layer = cls(name, origin=OverrideOrigin(name))
+        layer = cls(name, origin=OverrideOrigin(name), trust=trust)
         layer.bindings = {slot: said for slot, said in tables.select.items() if not said.is_empty}
         layer.ignored = {slot: said for slot, said in tables.select.items() if said.is_empty}
         layer.settings = tables.settings
@@ -66,7 +74,7 @@ class LayerContainer(DynamicContainer):
 
     def again(self) -> LayerContainer:
         """Return another layer that says the same."""
-        twin = LayerContainer(self.name, origin=self.origin)
+        twin = LayerContainer(self.name, origin=self.origin, trust=self.trust)
         twin.bindings, twin.ignored, twin.settings, twin.deny = self.bindings, self.ignored, self.settings, self.deny
         return twin
 
@@ -84,6 +92,11 @@ class LayerContainer(DynamicContainer):
 
     def __repr__(self) -> str:
         return f"<layer {self.name}>"
+
+
+def _place(at: str, trust: Trust) -> Origin:
+    """Return the origin of a layer made in code; a manifest that is not of the build says so."""
+    return OverrideOrigin(at) if trust == "inline" else ManifestOrigin(at, "", "", trust)
 
 
 class Applied(Protocol):

@@ -8,6 +8,12 @@ from typing import Any
 from oneiric.core.importing import load
 
 
+def section_of(model: Any) -> str | None:  # the type of a parameter, or whatever stands there
+    """Return the section that a settings model names itself; None for any other type."""
+    name = getattr(model, "__section__", None) if isinstance(model, type) else None
+    return name if isinstance(name, str) else None
+
+
 class Sections(Mapping[str, Any]):
     """Settings models by the name of their section; one that is declared as `module:Class` is imported when read."""
 
@@ -17,6 +23,10 @@ class Sections(Mapping[str, Any]):
     def declare(self, name: str, model: type | str) -> None:
         """Let a section be read; a later declaration of the same name replaces the earlier one."""
         self._models[name] = model
+
+    def is_loaded(self, name: str) -> bool:
+        """Tell whether the model of a section is imported already."""
+        return not isinstance(self._models[name], str)
 
     def __getitem__(self, name: str) -> Any:
         model = self._models[name]

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from oneiric.containers.layers import LayerContainer
-from oneiric.core.config import Choice, Field, Offer, Speaker, Value, Wants, choose, evaluate, fields_of
+from oneiric.core.choice import Choice, Offer, Wants, choose
+from oneiric.core.config import evaluate
+from oneiric.core.models import fields_of
 from oneiric.core.origins import CodeOrigin, Origin
 from oneiric.core.profiles import Profile
+from oneiric.core.secrets import SecretRules
 from oneiric.core.sources import Said
 from oneiric.core.texts import folded
+from oneiric.core.values import Field, Value
+from oneiric.core.words import Speaker, Words
 from oneiric.providers.catalog import Catalog, Row
 from oneiric.providers.slot import Binding, Raw, Slot
 
 CODE_RANK = 10
+SECRETS = "secrets"
 Owned = Callable[[Mapping[str, Said]], Mapping[str, Said]]
+Rules = Callable[["Selection"], SecretRules]
 
 
 class Selection:
@@ -27,10 +34,19 @@ class Selection:
         profile: Which layers speak, and in which order.
         layers: All layers in the order of their application, also those that are silent in this profile.
         owned: Brings settings that stand below an alias under the slot's own name.
+        rules: Returns the rules by which secrets count in this state.
+        protected: The slots in which a remote manifest has no say.
     """
 
     def __init__(
-        self, catalog: Catalog, profile: Profile, layers: Iterable[LayerContainer], owned: Owned = lambda said: said
+        self,
+        catalog: Catalog,
+        profile: Profile,
+        layers: Iterable[LayerContainer],
+        owned: Owned = lambda said: said,
+        *,
+        rules: Rules = lambda selection: SecretRules(),
+        protected: Collection[str] = (SECRETS,),
     ) -> None:
         self.catalog = catalog
         self.profile = profile
@@ -38,9 +54,13 @@ class Selection:
         self.layers = sorted(((rank, layer) for rank, layer in ranked if rank is not None), key=lambda item: item[0])
         self.silent = [layer for rank, layer in ranked if rank is None]
         self._owned = owned
-        self._speakers: list[Speaker] | None = None
+        self._make_rules = rules
+        self._protected = protected
+        self._words: Words | None = None
+        self._rules: SecretRules | None = None
         self._offers: dict[str, dict[str, Offer]] = {}
         self._values: dict[str, list[Value]] = {}
+        self._losses = 0  # what was known of secrets when the values were decided
 
     def offers(self, slot: Slot) -> Mapping[str, Offer]:
         """Return the adapters of the slot's category, by name."""
@@ -61,7 +81,8 @@ class Selection:
         for _, layer in self.layers:
             if layer.deny:
                 denied |= layer.deny.get(slot.name, {})
-        return Wants(slot.wants, slot.any_of, denied)
+        preferred = self.profile.default_store if slot.name == SECRETS else None
+        return Wants(slot.wants, slot.any_of, denied, slot.name in self._protected, preferred)
 
     def choose(self, slot: Slot, voices: Sequence[Binding]) -> Choice:
         """
@@ -82,29 +103,55 @@ class Selection:
         elsewhere = sorted(row.category for row in self.catalog.all_rows() if row.name == name)
         return f" (category {elsewhere[0]} has one of that name)" if elsewhere else ""
 
-    def speakers(self) -> list[Speaker]:
-        """Return what each layer says about settings, low to high."""
-        if self._speakers is None:
-            self._speakers = [(layer.name, self._owned(layer.settings)) for _, layer in self.layers if layer.settings]
-        return self._speakers
+    @property
+    def words(self) -> Words:
+        """What each layer says about settings."""
+        if self._words is None:
+            said = [(rank, Speaker(one.name, self._owned(one.settings), one.trust)) for rank, one in self.layers]
+            said = [(rank, speaker) for rank, speaker in said if speaker.said]
+            if (store := self.profile.rank(SECRETS)) is not None:
+                said.append((store, Speaker(SECRETS, is_store=True)))
+                said.sort(key=lambda item: item[0])
+            self._words = Words(speaker for _, speaker in said)
+        return self._words
+
+    @property
+    def rules(self) -> SecretRules:
+        """By which rules secrets count."""
+        if self._rules is None:
+            self._rules = self._make_rules(self)
+        return self._rules
 
     def values(self, prefix: str, model: Any) -> list[Value]:
         """Return the decided value of every field of a settings model, by name."""
+        if self._rules is not None and (losses := self._rules.losses()) != self._losses:
+            self._losses = losses
+            self._values.clear()
         if prefix not in self._values:
-            speakers = self.speakers()
-            self._values[prefix] = [evaluate(field, speakers) for field in fields_of(model, prefix)]
+            rules = SecretRules() if prefix == SECRETS else self.rules  # the rules are made of that section
+            words = self.words.renamed(prefix, model)
+            found = [evaluate(field, words, rules) for field in fields_of(model, prefix)]
+            if any(value.wanted or value.error is not None for value in found):
+                return found  # more may be known of its secrets when somebody asks again
+            self._values[prefix] = found
         return self._values[prefix]
 
-    def value(self, field: Field) -> Value:
-        """Return the decided value of one setting."""
-        return evaluate(field, self.speakers())
+    def value(self, field: Field, rules: SecretRules | None = None) -> Value:
+        """Return the decided value of one setting; by other rules than those in force, where some are given."""
+        return evaluate(field, self.words, self.rules if rules is None else rules)
+
+    def renew(self) -> None:
+        """Decide all values again: more is known of secrets now."""
+        self._values.clear()
+        self._rules = None
 
     def raw(self, prefix: str) -> Raw:
         """Return all that layers say below a prefix, as one mapping that can be compared with another."""
         below = (prefix + ".", folded(prefix) + ".")
         found: dict[tuple[str, str], object] = {}
-        for name, settings in self.speakers():
-            found.update({(name, key): said.value for key, said in settings.items() if key.startswith(below)})
+        for speaker in self.words.speakers:
+            said = {(speaker.layer, key): said.value for key, said in speaker.said.items() if key.startswith(below)}
+            found.update(said)
         return found
 
 

@@ -41,6 +41,8 @@ class Slots:
         self.by_name: dict[str, Slot] = {}
         self.parts: dict[str, dict[str, Slot]] = {child: {} for child in CHILDREN}
         self.aliases: dict[str, str] = {}
+        self.protected = {"secrets"}  # a remote manifest has no say in these
+        self.by_section: dict[str, Slot] = {}
         self._by_type: dict[str, list[str]] = {}
         self._categories: dict[str, str] = {}
 
@@ -106,6 +108,28 @@ class Slots:
             eager=eager,
             at=at,
         )
+        return self._add(slot)
+
+    def declare_settings(self, section: str, model: Any, *, at: str) -> Slot:
+        """
+        Declare the slot of a section's settings, `settings.NAME`; one that is declared with this model is returned.
+
+        Raises:
+            InvalidName: The section breaks the grammar, or has the name of a slot or of the framework's section.
+            DuplicateName: The section, or the slot, has another model.
+        """
+        if not _NAME.fullmatch(section) or "." in section:
+            why = "a section is one lower-case word, such as orders"
+            raise InvalidName(section, why, fixes=(f'app.settings({model.__name__}, section="...")',))
+        if section in SECTIONS | {"secrets"} or any(name.partition(".")[0] == section for name in self.by_name):
+            raise InvalidName(section, "a slot or a section of the framework has that name", fixes=("choose another",))
+        there = self.by_section.get(section)
+        if there is not None and there.type is model:
+            return there
+        name = f"settings.{section}"
+        self._free(name, at)
+        slot = Slot(self._owner, name, kind="object", child="services", type_name=type_key(model), type_=model, at=at)
+        self.by_section[section] = slot
         return self._add(slot)
 
     def declare_part(self, child: str, kind: str, name: str, *, at: str) -> Slot:
@@ -216,7 +240,7 @@ class Slots:
     def _free(self, name: str, at: str) -> None:
         if not _NAME.fullmatch(name):
             raise InvalidName(name, "it breaks the grammar of slot names")
-        if name.partition(".")[0] in SECTIONS:
+        if name.partition(".")[0] in SECTIONS or name.partition(".")[0] in self.by_section:
             raise InvalidName(name, "a section of the configuration has that name", fixes=("choose another name",))
         if name in self.by_name or name in self.parts["services"] or name in self.aliases:
             there = self.by_name.get(name) or self.parts["services"].get(name)

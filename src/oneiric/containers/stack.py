@@ -8,11 +8,13 @@ from typing import Any
 
 from oneiric.containers import cells
 from oneiric.containers.layers import LayerContainer
-from oneiric.containers.selection import CODE_RANK, Selection
+from oneiric.containers.selection import CODE_RANK, Rules, Selection
 from oneiric.containers.slots import Slots
 from oneiric.core.errors import AmbiguousType, OneiricError, UnknownSlot
 from oneiric.core.profiles import LAYERS, Profile
+from oneiric.core.secrets import SecretRules
 from oneiric.core.sources import Said
+from oneiric.providers.adapter import SettingsProvider
 from oneiric.providers.catalog import Catalog
 from oneiric.providers.slot import Binding, Cell, Raw, Slot, described
 
@@ -34,6 +36,7 @@ class Stack:
             would drop what nobody made.
         forgotten: Called after every change of what was read, so that what was derived from the old state is dropped.
         discard: Called with built cells that no state leads back to.
+        rules: Returns the rules by which secrets count in a state.
     """
 
     def __init__(self, slots: Slots, catalog: Catalog, profile: Profile) -> None:
@@ -48,6 +51,7 @@ class Stack:
         self.is_read = False
         self.forgotten: Callable[[], None] = lambda: None
         self.discard: Callable[[Sequence[Cell]], None] = lambda cells: None
+        self.rules: Rules = lambda selection: SecretRules()
         self._ranked: dict[tuple[str, str], Binding] = {}
         self._selection: Selection | None = None
         self._is_wide = False
@@ -58,8 +62,19 @@ class Stack:
         with self.lock:  # else one that was made from the layers of before could be kept after a change
             if self._selection is None:
                 self.is_read = True
-                self._selection = Selection(self.catalog, self.profile, self.layers, self.slots.owned)
+                self._selection = self.selection_in(self.profile, self.layers)
             return self._selection
+
+    @property
+    def current(self) -> Selection | None:
+        """The same, if it was made already."""
+        return self._selection
+
+    def selection_in(self, profile: Profile, layers: Iterable[LayerContainer]) -> Selection:
+        """Return what layers say in a profile, which need not be the one in force."""
+        return Selection(
+            self.catalog, profile, layers, self.slots.owned, rules=self.rules, protected=self.slots.protected
+        )
 
     def put(self, layer: LayerContainer) -> LayerContainer:
         """Apply a layer, above those of its own name; returns what was applied: its twin if it is applied already."""
@@ -198,15 +213,22 @@ class Stack:
         binding = cell.binding
         if binding is None or not (binding.layer == "code" or any(binding is one for one in cell.slot.bindings)):
             return False
-        speakers = self.selection.speakers() if cell.settings else ()
+        speakers = self.selection.words.speakers if cell.settings else ()
         return all(
-            any(name == layer and key in said and said[key].value == value for name, said in speakers)
+            any(one.layer == layer and key in one.said and one.said[key].value == value for one in speakers)
             for (layer, key), value in (cell.settings or {}).items()
         )
 
     def raw_settings(self, slot: Slot, binding: Binding) -> Raw | None:
         """Return what layers say about the settings of an adapter, as a mapping that can be compared."""
-        return None if binding.adapter is None else self.selection.raw(f"{slot.name}.{binding.adapter}")
+        prefix = self.prefix(slot, binding)
+        return None if prefix is None else self.selection.raw(prefix)
+
+    def prefix(self, slot: Slot, binding: Binding) -> str | None:
+        """Return below which key the settings of a binding stand; None where it has none."""
+        if isinstance(binding.value, SettingsProvider):
+            return binding.value.section
+        return None if binding.adapter is None else f"{slot.name}.{binding.adapter}"
 
     def said(self, slot: Slot, selection: Selection) -> list[Binding]:
         """Return what the layers of a profile, which need not be the one in force, say about a slot; high to low."""
@@ -291,7 +313,8 @@ class Stack:
         for key in layer.settings:
             parts = self.slots.own_key(key).split(".")
             names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
-            yield next((self.slots.by_name[name] for name in names if name in self.slots.by_name), None)
+            named = next((self.slots.by_name[name] for name in names if name in self.slots.by_name), None)
+            yield named or self.slots.by_section.get(parts[0])
 
 
 def _insert(bindings: tuple[Binding, ...], binding: Binding) -> tuple[Binding, ...]:

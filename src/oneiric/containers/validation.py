@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 from oneiric.containers import active
 from oneiric.containers.fitting import check_fit
@@ -11,11 +11,14 @@ from oneiric.containers.index import Index
 from oneiric.containers.sections import Sections
 from oneiric.containers.slots import Slots
 from oneiric.containers.wiring import Wiring
-from oneiric.core.config import faults_of
+from oneiric.core.aliases import spellings
 from oneiric.core.errors import OneiricError, UnknownKey, UnknownSlot
+from oneiric.core.models import faults_of, warnings_of
 from oneiric.core.texts import folded
+from oneiric.core.values import Value
+from oneiric.providers.slot import Slot
 
-FRAMEWORK_SECTIONS = frozenset({"app", "web", "push"})
+FRAMEWORK_SECTIONS = frozenset({"app", "web", "push", "secrets", "remote"})
 
 
 class Checked(Protocol):
@@ -34,7 +37,7 @@ class Checked(Protocol):
 def validate(container: Checked) -> tuple[list[OneiricError], list[OneiricError]]:
     """Return faults and warnings, each with path, origin and fixes; sorted by code, then by text."""
     faults = [*_layer_faults(container), *container.index.faults(), *_setting_faults(container)]
-    warnings = [*_unread_settings(container), *_free_sites(container)]
+    warnings = [*_unread_settings(container), *_setting_warnings(container), *_free_sites(container)]
     return _sorted(faults), _sorted(warnings)
 
 
@@ -66,7 +69,7 @@ def _layer_faults(container: Checked) -> Iterator[OneiricError]:
 
 
 def _setting_faults(container: Checked) -> Iterator[OneiricError]:
-    """The settings of every adapter that is used, and of the framework's sections."""
+    """The settings of every adapter that is used, and of the sections."""
     wiring, index = container.wiring, container.index
     for slot in index.used:
         if index.records[slot].fault is not None or slot.kind not in {"adapter", "object"}:
@@ -79,22 +82,44 @@ def _setting_faults(container: Checked) -> Iterator[OneiricError]:
             except OneiricError as error:
                 error.origin = binding.origin
                 yield error
-        found = wiring.values_of(slot, binding)
-        if found is not None:
-            for fault in faults_of(*found):
-                fault.path = fault.path or index.path_to(slot)
-                yield fault
-    for name, model in container.sections.items():
-        yield from faults_of(model, wiring.stack.selection.values(name, model))
+    for owner, model, values in settings_in_use(container):
+        for fault in faults_of(model, values):
+            if owner is not None:
+                fault.path = fault.path or index.path_to(owner)
+            yield fault
+
+
+def settings_in_use(container: Checked) -> Iterator[tuple[Slot | None, Any, Sequence[Value]]]:
+    """Yield every settings model that counts, with its decided values: of the adapters in use, and of the sections."""
+    wiring, index = container.wiring, container.index
+    told: set[str | None] = set()  # sections that a slot hands on
+    for slot in index.used:
+        if index.records[slot].fault is None and slot.kind in {"adapter", "object"}:
+            binding = wiring.stack.winner(slot)
+            found = wiring.values_of(slot, binding)
+            if found is not None:
+                told.add(wiring.stack.prefix(slot, binding))
+                yield slot, *found
+    selection = wiring.stack.selection
+    for name in container.sections:
+        is_read = container.sections.is_loaded(name) or name in selection.words.parents
+        if is_read and name not in told:  # others have their defaults, and fit
+            model = container.sections[name]
+            yield None, model, selection.values(name, model)
+
+
+def _setting_warnings(container: Checked) -> Iterator[OneiricError]:
+    for _, model, values in settings_in_use(container):
+        yield from warnings_of(model, values)
 
 
 def _unread_settings(container: Checked) -> Iterator[OneiricError]:
     """Settings that no slot, adapter or section reads, with the nearest name; a likely misspelling."""
-    speakers = container.wiring.stack.selection.speakers()
-    known = _known_keys(container) if speakers else set()
+    words = container.wiring.stack.selection.words
+    known = _known_keys(container) if words.by_key else set()
     read = known | {folded(key) for key in known}
-    for _, settings in speakers:
-        for key, said in settings.items():
+    for speaker in words.speakers:
+        for key, said in speaker.said.items():
             if said.value != {} and not _is_read(key, read):
                 yield UnknownKey(key, known=known, origin=said.origin)
 
@@ -102,7 +127,8 @@ def _unread_settings(container: Checked) -> Iterator[OneiricError]:
 def _known_keys(container: Checked) -> set[str]:
     """Return the keys of sections and of the adapters in use; `slot.adapter.*` for adapters that are not imported."""
     wiring = container.wiring
-    known = {f"{name}.{field}" for name, model in container.sections.items() for field in _fields(model)}
+    read = (name for name in container.sections if name in wiring.stack.selection.words.parents)
+    known = {f"{name}.{field}" for name in read for field in _fields(container.sections[name])}
     for name, slot in container.slots.by_name.items():
         in_use = slot in container.index.used and container.index.records[slot].fault is None
         binding = wiring.stack.winner(slot) if in_use else None
@@ -116,7 +142,7 @@ def _known_keys(container: Checked) -> set[str]:
 
 
 def _fields(model: type) -> list[str]:
-    return sorted(getattr(model, "model_fields", {}))
+    return sorted({*getattr(model, "model_fields", {}), *(spellings(model) if hasattr(model, "model_fields") else ())})
 
 
 def _is_read(key: str, known: set[str]) -> bool:

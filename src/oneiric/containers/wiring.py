@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from oneiric.containers import active, scopes
@@ -11,14 +11,22 @@ from oneiric.containers.building import Builder, Keeper
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.needs import Need, Way, read_needs
 from oneiric.containers.stack import Stack
-from oneiric.core.config import Value, Wants, validated
+from oneiric.core.choice import Wants
 from oneiric.core.errors import MissingDependency, NeedsAsyncOpen, NoCandidate, OneiricError, UnknownSlot
+from oneiric.core.models import validated
+from oneiric.core.secrets import Wanted
+from oneiric.core.values import Value
 from oneiric.providers.adapter import AdapterProvider, Closer, ObjectProvider, Opener
 from oneiric.providers.engine import Provider
 from oneiric.providers.slot import Binding, Cell, Slot, own_provider
 
 _ABSENT = Cell(None)  # type: ignore[arg-type]  # the answer to an optional need that no slot meets
 _ABSENT.live = None
+ROUNDS = 3  # an optional secret that is missing lets a lower layer answer, which may name another one
+
+
+async def _no_store(wanted: Iterable[Wanted]) -> None:
+    """Fetch nothing: the container sets what does."""
 
 
 class Wiring:
@@ -28,6 +36,9 @@ class Wiring:
         self.name = name
         self.stack = stack
         self.opener: Opener | None = None
+        self.fetch: Callable[[Iterable[Wanted]], Awaitable[None]] = _no_store
+        self.fetch_now: Callable[[Iterable[Wanted]], None] = lambda wanted: None
+        self.due: Callable[[], Iterable[Wanted]] = tuple
         self._builder = Builder(self)
         self.sites: dict[weakref.ref[Any], tuple[Any, ...]] = {}
 
@@ -83,7 +94,36 @@ class Wiring:
         model = provider.settings_class if isinstance(provider, ObjectProvider) else None
         if model is None:
             return None
-        return model, self.stack.selection.values(f"{slot.name}.{binding.adapter}", model)
+        return model, self.stack.selection.values(self.stack.prefix(slot, binding) or slot.name, model)
+
+    def values_for(self, slot: Slot, adapter: str) -> tuple[Any, list[Value]] | None:
+        """Return the same of an adapter of the slot's category that does not fill it; None where there is none."""
+        row = self.stack.catalog.rows(slot.category or "").get(adapter)
+        model = AdapterProvider(row.path).settings_class if row is not None else None
+        return None if model is None else (model, self.stack.selection.values(f"{slot.name}.{adapter}", model))
+
+    async def fetch_secrets(self, slot: Slot, binding: Binding) -> None:
+        """Fetch the secrets that the settings of an adapter need; what one leads to may need another."""
+        for turn in range(ROUNDS):
+            if not (wanted := self._wanted(slot, binding, is_first=not turn)):
+                return
+            await self.fetch(wanted)
+
+    def fetch_secrets_now(self, slot: Slot, binding: Binding) -> None:
+        """Do the same without waiting. Raises NeedsAsyncOpen if the store has to be waited for."""
+        for turn in range(ROUNDS):
+            if not (wanted := self._wanted(slot, binding, is_first=not turn)):
+                return
+            self.fetch_now(wanted)
+
+    def _wanted(self, slot: Slot, binding: Binding, *, is_first: bool) -> list[Wanted]:
+        found = self.values_of(slot, binding)
+        values = found[1] if found is not None else []
+        wanted = [wanted for value in values for wanted in value.wanted]
+        if is_first and (due := self.due()):  # what has outlived its time is read again, once, where it is used
+            used = {share.secret for value in values if value.is_said for share in value.shares}
+            wanted += [key for key in due if key[0] in used]
+        return wanted
 
     def settings_of(self, slot: Slot, binding: Binding) -> Any:
         """Return the validated settings of an adapter; None where its class has none. Raises InvalidValue."""

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, Field
 
 from oneiric.core.health import CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S, OPEN_TIMEOUT_S, Health
+from oneiric.core.log import Guarded
 
 __all__ = [
     "CALL_TIMEOUT_S",
@@ -20,7 +21,7 @@ __all__ = [
 CALL_TIMEOUT_S = 5.0
 
 
-class AdapterSettings(BaseModel):
+class AdapterSettings(Guarded, BaseModel):
     """
     Base of every adapter's `Settings`.
 

@@ -1,4 +1,4 @@
-"""What application code writes in a signature: `Inject[T]`, `INJECTED` and `Named`."""
+"""What application code writes in a signature, `Inject[T]` or `Named`, and on a field: `Public`, `Protected`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ class _Injected:
 INJECT = _InjectMarker()
 INJECTED: Any = _Injected()  # Any, so that it is a legal default for a parameter of every type
 Inject = Annotated[T, INJECT]
+
+
+class FieldMark:
+    """What `Annotated` says about a field of a settings model: `prefix: Annotated[str, Public]`."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+Public = FieldMark("Public")  # the value may be shown, though the field's name sounds secret
+Protected = FieldMark("Protected")  # a remote manifest may not set it
 
 
 class Named:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
-Kind = Literal["code", "file", "env", "envfile", "override", "cli"]
+Kind = Literal["code", "file", "env", "envfile", "secret", "manifest", "override", "cli"]
 # TOML 1.0, "String", "Comment", "Array": whatever may hold a line break, a bracket or "=" that structures nothing.
 # Kept as texts, which `re` compiles when a line is looked for: that takes longer than importing this module.
 _TOKEN = (
@@ -145,6 +146,90 @@ class EnvFileOrigin(Origin):
         return f"{self.name} ({self.path}:{self.line})"
 
 
+class SecretOrigin(Origin):
+    """
+    A secret in a store.
+
+    Args:
+        provider: The store: `gcp`, or the type of an object that fills slot `secrets`.
+        resource: The secret as the store calls it, such as `projects/p/secrets/db-password`.
+        version: The version it was read at; None where the store was not asked, or has none.
+    """
+
+    __slots__ = ("provider", "resource", "version")
+    kind: ClassVar[Kind] = "secret"
+
+    def __init__(self, provider: str, resource: str, version: str | None = None) -> None:
+        self.provider = provider
+        self.resource = resource
+        self.version = version
+
+    def __str__(self) -> str:
+        named = f"v{self.version}" if (self.version or "").isdecimal() else f"version {self.version}"
+        return f"{self.provider} {self.resource}" + (f" {named}" if self.version else "")
+
+
+class ManifestOrigin(Origin):
+    """
+    A key of a manifest.
+
+    Args:
+        name: The manifest's name.
+        version: Its version.
+        digest: The sha256 of its content, 64 hex digits; texts show the first four.
+        trust: `inline` or `remote`.
+        path: The file as the person wrote it.
+        key: The key inside it: `select.cache`, `settings.cache.redis.host`.
+        source: Where the key stood before it was packed: `oneiric.toml:7`; empty where that is not known.
+        place: Where the file is read, if not at `path` as written.
+    """
+
+    __slots__ = ("digest", "key", "name", "path", "place", "source", "trust", "version")
+    kind: ClassVar[Kind] = "manifest"
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        digest: str,
+        trust: str,
+        *,
+        path: str = "",
+        key: str = "",
+        source: str = "",
+        place: str = "",
+    ) -> None:
+        self.name, self.version, self.digest, self.trust = name, version, digest, trust
+        self.path, self.key, self.source, self.place = path, key, source, place
+
+    @property
+    def line(self) -> int | None:
+        """The line that sets the key, counted from 1; None where there is no file, or it changed since."""
+        try:
+            text = Path(self.place or self.path).read_text("utf-8") if self.path else ""
+        except (OSError, UnicodeDecodeError):
+            return None
+        table, _, name = self.key.partition(".")
+        return find_json_line(text, table, name)
+
+    def _said(self) -> dict[str, str | int | None]:
+        return {"name": self.name, "version": self.version, "digest": self.digest, "trust": self.trust, "key": self.key}
+
+    def fields(self) -> dict[str, str | int | None]:
+        """Return name, version, digest, trust and line, ready for JSON."""
+        said = self._said()
+        del said["key"]
+        return {"kind": self.kind, **said, "line": self.line}
+
+    def __str__(self) -> str:
+        line = self.line
+        place = self.path if line is None else f"{self.path}:{line}"
+        packed = f"from {self.source}" if self.source else ""
+        digest = f"sha256:{self.digest[:4]}.." if self.digest else ""
+        head = f"{self.name}@{self.version}" if self.version else self.name
+        return " ".join(part for part in (head, digest, f"({self.trust})", place, packed) if part)
+
+
 class FlagOrigin(Origin):
     """A command line flag, as the person gave it: `--select cache=redis`."""
 
@@ -194,6 +279,17 @@ def find_line(text: str, key: str) -> int | None:
         if first_below is None and path[: len(wanted)] == wanted:
             first_below = number
     return first_below
+
+
+def find_json_line(text: str, table: str, key: str) -> int | None:
+    """Find the line of a key of a JSON document that has one key a line, as `manifest pack` writes it."""
+    opened = False
+    for number, line in enumerate(text.splitlines(), 1):
+        said = line.strip()
+        opened |= said.startswith(json.dumps(table) + ":")
+        if opened and said.startswith(json.dumps(key, ensure_ascii=False) + ":"):
+            return number
+    return None
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:

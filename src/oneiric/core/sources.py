@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from oneiric.core.errors import ConfigNotFound, DuplicateEnv, InvalidValue
+from oneiric.core.log import refuse_pickle
 from oneiric.core.origins import EnvFileOrigin, EnvOrigin, FileOrigin, FlagOrigin, Origin
 
 PREFIX = "ONEIRIC_"
@@ -15,6 +16,8 @@ RESERVED = frozenset({"PROFILE", "CONFIG", "APP", "ENV_FILE", "LOG_LEVEL"})
 RESERVED_PREFIX = "TEST_"
 CONFIG_FILE = "oneiric.toml"
 UNSET = "@unset"
+UNSET_KEY = "$unset"
+DIRECTIVE = "$"  # what the name of every directive begins with
 
 
 class Said(NamedTuple):  # made for every word of every layer, twice as fast as a frozen dataclass
@@ -30,6 +33,12 @@ class Said(NamedTuple):  # made for every word of every layer, twice as fast as 
     value: Any  # whatever a TOML file can hold
     origin: Origin
     text: bool = False
+
+    def __repr__(self) -> str:
+        return f"<said at {self.origin!r}>"  # the value may be a secret, and stays out of every text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        refuse_pickle(self)
 
     @property
     def is_empty(self) -> bool:
@@ -52,14 +61,6 @@ class Tables:
     settings: dict[str, Said] = field(default_factory=dict)
     deny: dict[str, dict[str, Origin]] = field(default_factory=dict)
 
-    def over(self, below: Tables) -> Tables:
-        """Return these tables laid over others: maps merge, and a key of these replaces the same key of the others."""
-        return Tables(
-            {**below.select, **self.select},
-            _laid(self.settings, below.settings),
-            {slot: {**below.deny.get(slot, {}), **self.deny.get(slot, {})} for slot in {**below.deny, **self.deny}},
-        )
-
 
 class ConfigFile(NamedTuple):
     """One TOML file, parsed; `path` is as the person wrote it, `place` where it was read."""
@@ -67,6 +68,9 @@ class ConfigFile(NamedTuple):
     path: str
     document: Mapping[str, Any]
     place: str = ""
+
+    def __repr__(self) -> str:
+        return f"<file {self.path}>"
 
     def origin(self, key: str) -> FileOrigin:
         """Return the place of a key of this file."""
@@ -78,39 +82,59 @@ class ConfigFile(NamedTuple):
         name = self.document.get("profile")
         return None if name is None else Said(name, self.origin("profile"))
 
-    def tables(self, profile: str) -> Tables:
+    @property
+    def profiles(self) -> Mapping[str, Any]:
+        """The tables `[profiles.NAME]`, by name. Raises InvalidValue if one is no table."""
+        found = self._table(self.document, "profiles")
+        for name in found:
+            self._table(found, name, "profiles.")
+        return found
+
+    def tables(self, profile: str) -> Iterator[Tables]:
         """
-        Return what the file says under a profile: its base tables, and above them those of `[profiles.NAME]`.
+        Yield what the file says under a profile: its base tables, then those of `[profiles.NAME]`, which stand above.
 
         Raises:
             InvalidValue: A table is no table, or a selection is no text.
         """
-        base = self._read(self.document, "")
-        own = self._table(self.document, "profiles").get(profile)
-        return base if own is None else self._read(own, f"profiles.{profile}.").over(base)
+        yield self._read(self.document, "")
+        if profile in self.profiles:
+            yield self._read(self.profiles[profile], f"profiles.{profile}.")
 
     def _read(self, document: Mapping[str, Any], prefix: str) -> Tables:
         tables = Tables()
-        for slot, name in self._table(document, "select").items():
+        for slot, name in self._table(document, "select", prefix).items():
             origin = self.origin(f"{prefix}select.{quoted(slot)}")
-            if not isinstance(name, str):
-                raise InvalidValue(f"select.{slot}", "the name of an adapter is a text", origin=origin)
-            tables.select[slot] = Said(name, origin)
-        for path, value in leaves(self._table(document, "settings")):
+            tables.select[slot] = selected(slot, name, origin)
+        for path, value in leaves(self._table(document, "settings", prefix)):
             origin = self.origin(prefix + ".".join(["settings", *map(quoted, path)]))
             tables.settings[dotted(path)] = Said(value, origin)
-        for slot, names in self._table(document, "deny").items():
+        for slot, names in self._table(document, "deny", prefix).items():
             origin = self.origin(f"{prefix}deny.{quoted(slot)}")
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidValue(f"deny.{slot}", "a list of adapter names", origin=origin)
             tables.deny[slot] = dict.fromkeys(names, origin)
         return tables
 
-    def _table(self, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    def _table(self, document: Mapping[str, Any], name: str, prefix: str = "") -> Mapping[str, Any]:
         table = document.get(name, {})
         if not isinstance(table, Mapping):
-            raise InvalidValue(name, "this is a table", origin=self.origin(name))
+            raise InvalidValue(f"{prefix}{name}", "this is a table", origin=self.origin(f"{prefix}{name}"))
         return table
+
+
+def selected(slot: str, name: object, origin: Origin) -> Said:
+    """
+    Return a choice of an adapter for a slot: its name, or `{"$unset": true}`, which masks the layers below.
+
+    Raises:
+        InvalidValue: It is neither.
+    """
+    if isinstance(name, str):
+        return Said(name, origin)
+    if name == {UNSET_KEY: True}:
+        return Said(UNSET, origin, text=True)
+    raise InvalidValue(f"select.{slot}", "the name of an adapter is a text", origin=origin)
 
 
 def read_config(path: Path, *, shown: str | None = None, origin: Origin | None = None) -> ConfigFile:
@@ -232,12 +256,17 @@ def read_flags(select: Sequence[str] = (), settings: Sequence[str] = ()) -> Tabl
 
 
 def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
-    """Yield every leaf of a nested table with its path; an empty table below the top is a leaf."""
+    """Yield every leaf of a nested table with its path; an empty table below the top, or one of directives, is one."""
     for name, value in table.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and not is_directive(value):
             yield from leaves(value, (*path, str(name)))
         else:
             yield (*path, str(name)), value
+
+
+def is_directive(table: Mapping[str, Any]) -> bool:
+    """Tell whether a table holds a directive such as `$append`, alone or by mistake beside other keys."""
+    return any(isinstance(name, str) and name.startswith(DIRECTIVE) for name in table)
 
 
 def dotted(path: Sequence[str]) -> str:
@@ -248,18 +277,3 @@ def dotted(path: Sequence[str]) -> str:
 def quoted(part: str) -> str:
     """Return one part of a TOML key, in quotes where it holds a dot."""
     return f'"{part}"' if "." in part else part
-
-
-def _laid(above: Mapping[str, Said], below: Mapping[str, Said]) -> dict[str, Said]:
-    """Merge by leaf: a table hides a value below it and a value hides a table, but an empty table hides no table."""
-    tables = {head for key in above for head in _heads(key)}
-    hiding = {key for key, said in above.items() if said.value != {}}
-    kept = {key: said for key, said in below.items() if key not in tables and hiding.isdisjoint((key, *_heads(key)))}
-    below_tables = {head for key in kept for head in _heads(key)}
-    return {**kept, **{key: said for key, said in above.items() if said.value != {} or key not in below_tables}}
-
-
-def _heads(key: str) -> list[str]:
-    """Return the keys of the tables that a key stands in: `a` and `a.b` for `a.b.c`."""
-    parts = key.split(".")
-    return [".".join(parts[:n]) for n in range(1, len(parts))]

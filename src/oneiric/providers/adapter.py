@@ -119,6 +119,37 @@ class AdapterProvider(ObjectProvider):
     __repr__ = __str__
 
 
+class SettingsProvider(ObjectProvider):
+    """
+    Hands on the validated settings of a section of the configuration.
+
+    Args:
+        model: The settings model.
+        section: What its keys stand below.
+    """
+
+    __slots__ = ("model", "section")
+
+    def __init__(self, model: type, section: str) -> None:
+        super().__init__(_as_it_is)
+        self.model = model
+        self.section = section
+
+    @property
+    def settings_class(self) -> Any:
+        """The model."""
+        return self.model
+
+    def __str__(self) -> str:
+        return f"<settings {described(self.model)}>"
+
+    __repr__ = __str__
+
+
+def _as_it_is(settings: Any) -> Any:  # of any model
+    return settings
+
+
 class Attempt:
     """
     One build that is under way, so that everybody who comes meanwhile waits for it instead of starting another.

@@ -133,12 +133,38 @@ ROWS = (
         capabilities=frozenset({"consume", "dedupe", "delay", "groups"}),
         verified="server",
     ),
+    Row("secrets", "aws", f"{_ADAPTERS}.secrets.aws:AwsSecrets", extra="aws", sdk="boto3", verified="emulator"),
     Row("secrets", "env", f"{_ADAPTERS}.secrets.env:EnvSecrets", priority=DEFAULT_MEMBER, verified="server"),
     Row(
         "secrets",
         "file",
         f"{_ADAPTERS}.secrets.file:FileSecrets",
         priority=EMBEDDED_MEMBER,
+        capabilities=frozenset({"write"}),
+        verified="server",
+    ),
+    Row(
+        "secrets",
+        "gcp",
+        f"{_ADAPTERS}.secrets.gcp:GcpSecrets",
+        extra="gcp-secrets",
+        sdk="google.cloud.secretmanager",
+        capabilities=frozenset({"write"}),
+        verified="wire",
+    ),
+    Row(
+        "secrets",
+        "keyring",
+        f"{_ADAPTERS}.secrets.keyring:KeyringSecrets",
+        extra="keyring",
+        sdk="keyring",
+        capabilities=frozenset({"write"}),
+        verified="emulator",
+    ),
+    Row(
+        "secrets",
+        "vault",
+        f"{_ADAPTERS}.secrets.vault:VaultSecrets",
         capabilities=frozenset({"write"}),
         verified="server",
     ),
@@ -239,6 +265,15 @@ def _refused(name: str, why: str, by: str) -> InvalidName:
 
 def _remedies(by: str) -> tuple[str, ...]:
     return (f"update {by}", f"pip uninstall {by.partition(' ')[0]}")
+
+
+def distribution_of(row: Row) -> str | None:
+    """Return the name of the distribution that adds a row by an entry point; None for a row of Oneiric or of code."""
+    same = (row.category, row.name, row.path)
+    for by, item in _added():
+        if isinstance(item, Row) and (item.category, item.name, item.path) == same:
+            return by.partition(" ")[0]
+    return None
 
 
 @cache

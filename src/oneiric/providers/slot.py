@@ -55,6 +55,11 @@ class Binding:
         return self.said.text and self.said.value == UNSET
 
     @property
+    def trust(self) -> str:
+        """`remote` where a manifest that was fetched says it."""
+        return getattr(self.said.origin, "trust", "inline")
+
+    @property
     def chosen(self) -> str | None:
         """The adapter's name, where the layer names one of the catalog."""
         value = self.said.value

@@ -9,12 +9,15 @@ from types import TracebackType
 from typing import Any, Literal
 
 from oneiric.containers import active
-from oneiric.containers.container import ChildContainer, Container
+from oneiric.containers.child import ChildContainer
+from oneiric.containers.container import Container
 from oneiric.containers.explanation import Explanation
 from oneiric.containers.graph import Graph
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.scopes import SiteEntry
+from oneiric.containers.validation import settings_in_use
+from oneiric.containers.wiring import ROUNDS
 from oneiric.core.errors import InvalidApplication, OneiricError, StartFailed
 from oneiric.core.health import Health
 from oneiric.core.profiles import Profile
@@ -23,7 +26,9 @@ from oneiric.providers.slot import Slot
 from oneiric.runtime.configuration import Configuration, Inputs, read_configuration
 from oneiric.runtime.events import EventsContainer
 from oneiric.runtime.lifecycle import Lifecycle
+from oneiric.runtime.rotation import Refresher, Rotation, rotate
 
+PER_PROFILE = frozenset({"profile", "manifest"})  # layers that another profile may read elsewhere
 State = Literal["new", "starting", "started", "stopping", "stopped"]
 
 
@@ -53,6 +58,8 @@ class Application(Container):
     ) -> None:
         super().__init__(name, layers=layers, catalog=catalog)
         self.state: State = "new"
+        self.generation: int | None = None
+        self._refresher = Refresher(self)
         self.lifecycle = Lifecycle(self.wiring)
         self.wiring.opener = self.lifecycle
         self.stack.discard = self.lifecycle.discard
@@ -81,11 +88,24 @@ class Application(Container):
             assert self._configuration is not None
             return self._configuration
 
-    def _configure(self, asked: Inputs) -> None:
+    def read(self, inputs: Inputs | None = None) -> Configuration:
+        """
+        Read the configuration and apply nothing; where it names no profile, that of the application counts.
+
+        Args:
+            inputs: Where it comes from; those of the constructor by default.
+
+        Raises:
+            Refused: The profile, a file or a variable cannot be; see `read_configuration`.
+        """
+        asked = inputs or self._inputs
         if asked.profile is None and self._profile_asked is not None:
             asked = replace(asked, profile=self._profile_asked)
-        configuration = read_configuration(asked)
-        configured = list(configuration.layers(configuration.profile))
+        return read_configuration(asked)
+
+    def _configure(self, asked: Inputs) -> None:
+        configuration = self.read(asked)
+        configured = configuration.layers(configuration.profile)
         for layer in self._configured_layers:
             self.stack.drop(layer)
         self.stack.use_profile(configuration.profile)
@@ -96,12 +116,26 @@ class Application(Container):
         """Return the layers as they would be under another profile: its own tables of the files apply."""
         if self._configuration is None:
             return self.overridden
-        theirs = self._configuration.profile_layer(profile)
-        own = next((layer for layer in self._configured_layers if layer.name == "profile"), None)
-        return [theirs if layer is own else layer for layer in self.overridden]
+        theirs = [one for one in self._configuration.layers(profile) if one.name in PER_PROFILE]
+        own = [one for one in self._configured_layers if one.name in PER_PROFILE]
+        above = next((n for n, layer in enumerate(self.overridden) if layer in own), len(self.overridden))
+        kept = [
+            [layer for layer in part if layer not in own] for part in (self.overridden[:above], self.overridden[above:])
+        ]
+        return [*kept[0], *theirs, *kept[1]]  # in their place among the layers that were applied by hand
+
+    def profiles(self) -> Mapping[str, Profile]:
+        """Return every profile by name: those that are built in, and those that the files define."""
+        defined = self.configure().defined
+        return {**super().profiles(), **defined}
 
     def _make_child(self, name: str, parts: Mapping[str, Slot]) -> ChildContainer:
         return EventsContainer(parts, self) if name == "events" else super()._make_child(name, parts)
+
+    @property
+    def running(self) -> int | None:
+        """The generation in force; None where the application does not run."""
+        return self.generation if self.state == "started" else None
 
     @property
     def profile(self) -> Profile:
@@ -125,10 +159,25 @@ class Application(Container):
         self.configure()
         return super().explain(name)
 
+    def config(self) -> list[Explanation]:
+        """Explain every setting in use, those of the adapters in use and of the sections; sorted by key."""
+        self.configure()
+        return super().config()
+
     def graph(self) -> Graph:
         """Return the graph of all slots and registered functions as data."""
         self.configure()
         return super().graph()
+
+    def setting(self, key: str) -> Any:
+        """Return the value of one setting, as its settings model makes it; a secret hides itself."""
+        self.configure()
+        return super().setting(key)
+
+    def settings_of(self, name: str) -> Any:
+        """Return the validated settings of who fills a slot; None where it has none."""
+        self.configure()
+        return super().settings_of(name)
 
     def section(self, name: str) -> Any:
         """Return the validated values of a declared section. Raises InvalidValue with key and origin."""
@@ -161,6 +210,7 @@ class Application(Container):
         async with self._transition():
             if self.state == "started":
                 return self
+            self.secrets.forget_failures()  # the store may be there again
             faults, _ = self.faults()
             if faults:
                 raise InvalidApplication(self.name, faults)
@@ -168,6 +218,7 @@ class Application(Container):
             active.started(self)
             try:
                 async with asyncio.timeout(self.section("app").start_timeout_s):
+                    await self._fetch_secrets()
                     await self.lifecycle.start(self.index, self._wanted())
             except BaseException as error:
                 self._end("stopped")
@@ -175,7 +226,42 @@ class Application(Container):
                     raise StartFailed("the application", error, await self.lifecycle.stop()) from error
                 raise
             self.state = "started"
+            self.generation = (self.generation or 0) + 1
+            if self.profile.background:
+                self._refresher.start()
         return self
+
+    def renewed(self) -> int | None:
+        """Begin a new generation, where the application runs: something it decides by has changed."""
+        if self.state == "started" and self.generation is not None:
+            self.generation += 1
+        return self.generation
+
+    async def rotate_secrets(self, names: Iterable[str] | None = None) -> Rotation:
+        """
+        Read secrets again now; `explain` shows the new versions, and what is built from now on has them.
+
+        Args:
+            names: The secrets; all that were read by default.
+
+        Raises:
+            SecretUnavailable: The store did not answer; the old values serve on.
+        """
+        return await rotate(self, names)
+
+    async def _fetch_secrets(self) -> None:
+        """Fetch every secret that settings in use need, in one batch; a missing one may lead to another."""
+        is_asked = False
+        for _ in range(ROUNDS):
+            values = [value for _, _, values in settings_in_use(self) for value in values]
+            if not (wanted := [one for value in values for one in value.wanted]):
+                break
+            is_asked = True
+            await self.secrets.fetch(wanted)
+        faults, _ = self.faults() if is_asked else ([], [])
+        if faults:
+            failures = await self.lifecycle.stop()
+            raise StartFailed("the secrets", InvalidApplication(self.name, faults), failures)
 
     def _wanted(self) -> list[Slot]:
         """Return what a start opens: what registered functions need and what is eager, in the order of declaration."""
@@ -194,6 +280,7 @@ class Application(Container):
             if self.state in {"new", "stopped"} and not self.lifecycle.open_slots:
                 return
             self.state = "stopping"
+            await self._refresher.stop()
             try:
                 failures = await self.lifecycle.stop()
             finally:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 from oneiric.containers.layers import LayerContainer
+from oneiric.core.config import evaluate
 from oneiric.core.errors import InvalidValue
-from oneiric.core.origins import EnvOrigin, FlagOrigin, Origin
-from oneiric.core.profiles import DEFAULT, Profile, find_profile
+from oneiric.core.origins import EnvOrigin, FlagOrigin, Origin, split_key
+from oneiric.core.profiles import DEFAULT, Profile, define_profiles, find_profile
 from oneiric.core.sources import (
     CONFIG_FILE,
     PREFIX,
@@ -24,6 +25,9 @@ from oneiric.core.sources import (
     read_env_file,
     read_flags,
 )
+from oneiric.core.values import Field
+from oneiric.core.words import Speaker, Words
+from oneiric.remote.inline import read_inline
 
 _Named = tuple[str | None, Origin | None]  # what was said, and where
 
@@ -41,41 +45,82 @@ class Inputs:
         settings: `KEY=VALUE`, as `--set` takes it.
         environ: The environment; that of the process by default.
         folder: Where `oneiric.toml` is looked for; the working directory by default.
+        manifest: The manifest of the build, a path or `package:NAME`; it wins over `remote.inline`.
     """
 
     profile: str | None = None
     config: str | None = None
     env_file: str | None = None
     select: Sequence[str] = ()
-    settings: Sequence[str] = ()
-    environ: Mapping[str, str] | None = None
+    settings: Sequence[str] = field(default=(), repr=False)  # these two may hold secrets
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
     folder: Path | None = None
+    manifest: str | None = None
 
 
-class Configuration(NamedTuple):
-    """What was read: the profile in force, the files low to high, and what environment and flags say."""
+class Configuration:
+    """
+    What was read, once.
 
-    profile: Profile
-    files: tuple[ConfigFile, ...]
-    user_file: ConfigFile | None
-    env: Tables
-    flags: Tables
+    Attributes:
+        profile: The profile in force.
+        defined: The profiles that the files define, besides those that are built in.
+    """
 
-    def layers(self, profile: Profile) -> Iterable[LayerContainer]:
-        """Return the layers these sources make under a profile."""
-        yield self.profile_layer(profile)
-        if self.env.select or self.env.settings:
-            yield LayerContainer.of("env", self.env)
-        if self.flags.select or self.flags.settings:
-            yield LayerContainer.of("explicit", self.flags)
+    def __init__(
+        self,
+        profile: Profile,
+        defined: Mapping[str, Profile],
+        files: Sequence[ConfigFile],
+        user_file: ConfigFile | None,
+        env: Tables,
+        flags: Tables,
+        *,
+        manifest: str | None = None,
+        folder: Path = Path(),
+    ) -> None:
+        self.profile, self.defined = profile, defined
+        self._files, self._user_file, self._env, self._flags = tuple(files), user_file, env, flags
+        self._manifest_flag, self._folder = manifest, folder
+        self._manifests: dict[str | None, Tables | None] = {}
 
-    def profile_layer(self, profile: Profile) -> LayerContainer:
-        """Return layer `profile` under a profile: the base tables of each file, and above them the profile's own."""
-        files = [*([self.user_file] if self.user_file and profile.user_file else []), *self.files]
-        tables = Tables()
-        for file in files:
-            tables = file.tables(profile.name).over(tables)
-        return LayerContainer.of("profile", tables)
+    def files(self, profile: Profile) -> Iterable[ConfigFile]:
+        """Return the files that are read in a profile, low to high."""
+        return (self._user_file, *self._files) if self._user_file and profile.user_file else self._files
+
+    def layers(self, profile: Profile) -> list[LayerContainer]:
+        """
+        Return the layers these sources make under a profile.
+
+        Raises:
+            Refused: The manifest of the build cannot be used; see `read_inline`.
+        """
+        below = self.file_layers(profile)
+        above = [LayerContainer.of(name, said) for name, said in (("env", self._env), ("explicit", self._flags))]
+        manifest = self._manifest(profile, [*below, *above])
+        return [one for one in (*below, *manifest, *above) if one.bindings or one.settings or one.deny or one.ignored]
+
+    def file_layers(self, profile: Profile) -> list[LayerContainer]:
+        """Return layer `profile` in its parts: of each file the base tables, and above them those of the profile."""
+        return [
+            LayerContainer.of("profile", said) for file in self.files(profile) for said in file.tables(profile.name)
+        ]
+
+    def _manifest(self, profile: Profile, layers: Sequence[LayerContainer]) -> Iterable[LayerContainer]:
+        """Return the manifest's layer; where it is, the other layers say, except the secret store."""
+        ranked = [(rank, layer) for layer in layers if (rank := layer.rank(profile)) is not None]
+        ranked.sort(key=lambda item: item[0])
+        field = Field("remote.inline", str, default=None)
+        value = evaluate(field, Words(Speaker(layer.name, layer.settings) for _, layer in ranked))
+        origin: Origin | None = value.winner.origin if value.winner is not None and value.is_said else None
+        said = value.value if isinstance(value.value, str) else None
+        reference, named_by = _first((self._manifest_flag, FlagOrigin("--manifest")), (said, origin))
+        if reference not in self._manifests:
+            found = read_inline(reference, self._folder, datetime.now(UTC), origin=named_by)
+            tables = found.manifest.tables("inline", found.path, found.place) if found is not None else None
+            self._manifests[reference] = tables
+        manifest = self._manifests[reference]
+        return [LayerContainer.of("manifest", manifest)] if manifest is not None else []
 
 
 def read_configuration(inputs: Inputs) -> Configuration:
@@ -100,12 +145,16 @@ def read_configuration(inputs: Inputs) -> Configuration:
         own = folder / CONFIG_FILE
         files = [read_config(own, shown=CONFIG_FILE)] if own.is_file() else []
         user_file = _read_user_file(environ)
+    defined = _defined([*([user_file] if user_file else []), *files])
     return Configuration(
-        profile=_profile(inputs, _variable("PROFILE", environ, below), files),
-        files=tuple(files),
-        user_file=user_file,
-        env=read_env(environ, below),
-        flags=read_flags(inputs.select, inputs.settings),
+        _profile(inputs, _variable("PROFILE", environ, below), files, defined),
+        defined,
+        files,
+        user_file,
+        read_env(environ, below),
+        read_flags(inputs.select, inputs.settings),
+        manifest=inputs.manifest,
+        folder=folder,
     )
 
 
@@ -116,7 +165,17 @@ def _read_user_file(environ: Mapping[str, str]) -> ConfigFile | None:
     return read_config(path) if home and path.is_file() else None
 
 
-def _profile(inputs: Inputs, variable: _Named, files: Sequence[ConfigFile]) -> Profile:
+def _defined(files: Sequence[ConfigFile]) -> Mapping[str, Profile]:
+    """Return the profiles that files define; a table of a later file replaces that of an earlier one."""
+    held = {name: (file, table) for file in files for name, table in file.profiles.items()}
+
+    def origin(key: str) -> Origin:
+        return held[split_key(key)[1]][0].origin(key)
+
+    return define_profiles({name: table for name, (_, table) in held.items()}, origin) if held else {}
+
+
+def _profile(inputs: Inputs, variable: _Named, files: Sequence[ConfigFile], defined: Mapping[str, Profile]) -> Profile:
     """Decide the profile: flag, then variable, then the top of the file, then `default`."""
     said: Said | None = next((file.profile for file in reversed(files) if file.profile is not None), None)
     if said is not None and not isinstance(said.value, str):
@@ -126,7 +185,7 @@ def _profile(inputs: Inputs, variable: _Named, files: Sequence[ConfigFile]) -> P
         variable,
         (said.value, said.origin) if said is not None else (None, None),
     )
-    return find_profile(name, origin=origin) if name else DEFAULT
+    return find_profile(name, origin=origin, defined=defined) if name else DEFAULT
 
 
 def _first(*said: _Named) -> _Named:

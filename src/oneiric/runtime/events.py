@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 from oneiric.containers import active, scopes
-from oneiric.containers.container import ChildContainer
+from oneiric.containers.child import ChildContainer
 from oneiric.core.errors import OneiricError
 from oneiric.core.event import UNSOURCED, Event
 from oneiric.core.log import log

@@ -22,6 +22,7 @@ from oneiric.core.log import log
 from oneiric.core.origins import EnvOrigin, FileOrigin
 from oneiric.core.sources import unreadable
 from oneiric.runtime.application import Application
+from oneiric.runtime.bridge import bridged_logs
 from oneiric.runtime.configuration import Inputs
 from oneiric.runtime.hard_exit import HardExit
 from oneiric.runtime.signals import StopSignal
@@ -158,6 +159,7 @@ def serve(
         stop = stack.enter_context(StopSignal(readiness.drain).installed())
         stack.callback(hard_exit.end)
         _configure_log(application, environ)
+        stack.enter_context(bridged_logs())
         for warning in application.check():
             log().warning("configuration warning", code=warning.code, warning=warning.message)
         supervisor = Supervisor(application)
@@ -198,14 +200,13 @@ def _make_server(
         fault.origin = said.origin if said else None
         raise
     from oneiric.web.routes import make_routes
-    from oneiric.web.server import WebServer, bridged_logs
+    from oneiric.web.server import WebServer
 
     is_push_open = push.auth == "none" and address.is_loopback
     if not is_push_open:
         closed = PushAuthConfig()
         log().warning("push routes are closed", code=closed.code, fix=closed.fixes[0])
     routes = make_routes(application, readiness, is_push_open=is_push_open, max_bytes=push.max_bytes)
-    stack.enter_context(bridged_logs())
     log().info("listening", host=address.host, port=listener.getsockname()[1])
     drain_timeout_s = application.section("app").stop_timeout_s * DRAIN_SHARE
     return WebServer(routes, listener, drain_timeout_s=drain_timeout_s)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ with hiding({"watchfiles"}):  # uvicorn imports it for a reloading it does not d
     import uvicorn
 
 CANCEL_TIMEOUT_S = 1.0
-FOREIGN_LOGGERS = ("uvicorn", "asyncio")
 
 
 class WebServer:
@@ -73,30 +71,3 @@ class _QuietServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the orchestrator."""
         yield
-
-
-class _Bridge(logging.Handler):
-    """Hands what other libraries log to our logger, redacted as everything else."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, asyncio.CancelledError):
-            return  # a request that a stop cancels is counted by whoever cancels; its traceback tells nothing
-        # Fields are bound, not passed: with fields a foreign text would be formatted, and it may hold braces.
-        log().bind(source=record.name).opt(exception=error).log(record.levelname, record.getMessage().strip())
-
-
-@contextmanager
-def bridged_logs() -> Iterator[None]:
-    """Send warnings and errors of uvicorn and asyncio to our log, and drop the rest, until the block ends."""
-    bridge = _Bridge(logging.WARNING)
-    before = []
-    for name in FOREIGN_LOGGERS:
-        foreign = logging.getLogger(name)
-        before.append((foreign, foreign.handlers, foreign.propagate))
-        foreign.handlers, foreign.propagate = [bridge], False
-    try:
-        yield
-    finally:
-        for foreign, handlers, propagate in before:
-            foreign.handlers, foreign.propagate = handlers, propagate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field, SecretBytes
 
@@ -28,6 +29,8 @@ class EnvSecrets:
         environ: Where to look; the environment of the process, at the time of each call, by default.
     """
 
+    is_local: ClassVar[bool] = True  # it answers without waiting, so that explain may ask it at any time
+
     class Settings(AdapterSettings):
         """Which variables hold secrets."""
 
@@ -50,6 +53,10 @@ class EnvSecrets:
 
     async def health(self) -> Health:
         return Health(self._is_open, f"variables {self._prefix}*" if self._is_open else "not open")
+
+    def resource(self, name: str) -> str:
+        """Return how explanations call a secret: by its variable."""
+        return self.variable(name)
 
     async def get(self, name: str, *, version: str = LATEST) -> Secret:
         value = self._find(name, "get")

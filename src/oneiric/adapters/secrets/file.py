@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from pydantic import Field, SecretBytes
 
@@ -43,6 +43,8 @@ class FileSecrets:
         environ: Where `CREDENTIALS_DIRECTORY` is looked up; the environment of the process by default.
         is_read_only: Tells whether an open file lies on a read-only mount.
     """
+
+    is_local: ClassVar[bool] = True  # it answers without waiting, so that explain may ask it at any time
 
     class Settings(AdapterSettings):
         """Where the files are, and how they are read."""
@@ -83,6 +85,10 @@ class FileSecrets:
         except AdapterError as error:
             return Health(False, error.message)
         return Health(True, f"folder {self._folder}")
+
+    def resource(self, name: str) -> str:
+        """Return how explanations call a secret: by its file."""
+        return os.path.join(self._folder or self._settings.folder or "", name)
 
     async def get(self, name: str, *, version: str = LATEST) -> Secret:
         descriptor = self._open_file(name, "get")

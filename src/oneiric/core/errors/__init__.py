@@ -6,7 +6,10 @@ OneiricError
 │   ├── UnknownSlot UnknownProfile UnknownKey InvalidName DuplicateName DuplicateSubscription
 │   ├── SelectionUnknown SelectionNotInstalled SelectionDenied SelectionMissingCapability
 │   ├── AmbiguousSlot AmbiguousType NoCandidate WrongType
-│   ├── InvalidValue DuplicateEnv ConfigNotFound AppNotImportable BadOption InvalidPort PortInUse
+│   ├── InvalidValue InvalidDirective MissingRequired InvalidShadowed DuplicateEnv ConfigNotFound
+│   ├── AppNotImportable BadOption InvalidPort PortInUse
+│   ├── InvalidSecretReference SecretNotFound SecretFieldNotFound SecretUnavailable SecretOutOfScope SecretFallback
+│   ├── BootstrapCycle PlaintextSecret ProtectedKey InlineDigestMismatch InvalidManifest
 │   ├── DependencyCycle MissingDependency ScopeLeak AnnotationUnresolved
 │   ├── InvalidEvent BodyTooLarge PushAuthConfig
 │   └── InvalidApplication   all the faults of one application, together
@@ -42,9 +45,12 @@ from oneiric.core.errors.configuration import (
     DuplicateEnv,
     DuplicateName,
     DuplicateSubscription,
+    InvalidDirective,
     InvalidName,
     InvalidPort,
+    InvalidShadowed,
     InvalidValue,
+    MissingRequired,
     PortInUse,
     UnknownKey,
 )
@@ -68,6 +74,19 @@ from oneiric.core.errors.running import (
     ScopeClosed,
     StartFailed,
     WrongLoop,
+)
+from oneiric.core.errors.secrets import (
+    BootstrapCycle,
+    InlineDigestMismatch,
+    InvalidManifest,
+    InvalidSecretReference,
+    PlaintextSecret,
+    ProtectedKey,
+    SecretFallback,
+    SecretFieldNotFound,
+    SecretNotFound,
+    SecretOutOfScope,
+    SecretUnavailable,
 )
 from oneiric.core.errors.selection import (
     AmbiguousSlot,
@@ -98,6 +117,7 @@ __all__ = [
     "BadOption",
     "BadReply",
     "BodyTooLarge",
+    "BootstrapCycle",
     "BuildFailed",
     "ConfigNotFound",
     "Conflict",
@@ -107,13 +127,19 @@ __all__ = [
     "DuplicateName",
     "DuplicateSubscription",
     "HandlerFailed",
+    "InlineDigestMismatch",
     "InvalidApplication",
+    "InvalidDirective",
     "InvalidEvent",
     "InvalidInput",
+    "InvalidManifest",
     "InvalidName",
     "InvalidPort",
+    "InvalidSecretReference",
+    "InvalidShadowed",
     "InvalidValue",
     "MissingDependency",
+    "MissingRequired",
     "NeedsAsyncOpen",
     "NoActiveApplication",
     "NoCandidate",
@@ -122,13 +148,20 @@ __all__ = [
     "NotOpen",
     "OneiricError",
     "OpenTimeout",
+    "PlaintextSecret",
     "PortInUse",
     "Problem",
+    "ProtectedKey",
     "PushAuthConfig",
     "RateLimited",
     "Refused",
     "ScopeClosed",
     "ScopeLeak",
+    "SecretFallback",
+    "SecretFieldNotFound",
+    "SecretNotFound",
+    "SecretOutOfScope",
+    "SecretUnavailable",
     "SelectionDenied",
     "SelectionMissingCapability",
     "SelectionNotInstalled",

@@ -62,10 +62,54 @@ class InvalidValue(Refused):
     code = "invalid-value"
 
     def __init__(self, key: str, why: str, **where: Any) -> None:
-        self.key = key
+        self.key, self.why = key, why
         origin = where.get("origin")
         where.setdefault("fixes", (f"give {key} a value that fits",))
         super().__init__(f"{key}: {why}" + (f" (set by {origin})" if origin else ""), **where)
+
+
+class InvalidDirective(Refused):
+    """A map holds a directive such as `$append` beside other keys, or one that does not exist."""
+
+    code = "invalid-directive"
+
+    def __init__(self, key: str, why: str, *, origin: Origin | None = None) -> None:
+        self.key, self.why = key, why
+        super().__init__(
+            f"{key}: {why}",
+            origin=origin,
+            fixes=("a directive stands alone in its map: $append, $prepend, $remove, $replace or $unset",),
+        )
+
+
+class MissingRequired(Refused):
+    """A setting that must have a value has none."""
+
+    code = "missing-required"
+
+    def __init__(self, key: str, tried: Iterable[str], *, origin: Origin | None = None) -> None:
+        self.key = key
+        places = "; ".join(tried)
+        variable = f"ONEIRIC_{key.upper().replace('-', '_').replace('.', '__')}"
+        super().__init__(
+            f"{key}: it must have a value, and nobody gives one" + (f" ({places})" if places else ""),
+            origin=origin,
+            fixes=(f"{variable}=...", f"set {key} in oneiric.toml below [settings]"),
+        )
+
+
+class InvalidShadowed(Refused):
+    """A warning: a value that does not fit is hidden by a higher layer, and would fail without it."""
+
+    code = "invalid-shadowed"
+
+    def __init__(self, key: str, why: str, *, origin: Origin | None = None) -> None:
+        self.key = key
+        super().__init__(
+            f"{key}: {why} (set by {origin}; a higher layer hides it)",
+            origin=origin,
+            fixes=("correct it, or take it out",),
+        )
 
 
 class DuplicateEnv(Refused):

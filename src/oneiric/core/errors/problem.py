@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from oneiric.core.log import without_secrets
 from oneiric.core.origins import Origin
 
 
@@ -22,7 +23,7 @@ class Problem(NamedTuple):
         """Return the problem ready for JSON."""
         return {
             "code": self.code,
-            "message": self.message,
+            "message": without_secrets(self.message),
             "path": list(self.path),
             "origin": self.origin.fields() if self.origin else None,
             "fixes": list(self.fixes),
@@ -37,7 +38,7 @@ class Problem(NamedTuple):
             notes: Lines between the origin and the fixes.
             shown: Applied to every line, so that it can take out what is not for a terminal.
         """
-        lines = [f"{label}[{self.code}] {self.message}"]
+        lines = [f"{label}[{self.code}] {without_secrets(self.message)}"]
         if self.path:
             lines.append(f"  needed by  {' -> '.join(self.path)}")
         if self.origin is not None:
@@ -84,8 +85,8 @@ class OneiricError(Exception):
     def __init__(
         self, message: str, *, path: Sequence[str] = (), origin: Origin | None = None, fixes: Sequence[str] = ()
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = without_secrets(message)
+        super().__init__(self.message)
         self.path = tuple(path)
         self.origin = origin
         self.fixes = tuple(fixes)

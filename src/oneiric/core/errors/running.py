@@ -129,6 +129,9 @@ class StartFailed(OneiricError):
         )
         super().__init__(f"the start failed at {slot}: {said}{more}", path=(slot,), fixes=fixes)
 
+    def __str__(self) -> str:
+        return "\n".join([self.problem.text(), *map(str, getattr(self.cause, "faults", ()))])
+
 
 class HandlerFailed(OneiricError):
     """An event handler raised; the delivery may be tried again."""

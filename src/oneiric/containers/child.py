@@ -1,0 +1,41 @@
+"""A child of an application, such as `app.adapters`: its providers are the application's own slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from oneiric.core.errors import nearest
+from oneiric.providers.engine import DynamicContainer
+from oneiric.providers.slot import Slot
+
+
+class ChildContainer(DynamicContainer):
+    """One child of an application, such as `app.adapters`: its providers are the application's own slots."""
+
+    def __init__(self, name: str, parts: Mapping[str, Slot]) -> None:
+        super().__init__()
+        self.name = name
+        for part, slot in parts.items():
+            self.place(part, slot)
+
+    def find_late(self, name: str) -> Slot | None:
+        """Return a slot that is known only now; the container that owns this child replaces it."""
+        return None
+
+    def place(self, name: str, slot: Slot) -> None:
+        """Make a slot reachable: as an attribute, or below the slot of its first segment."""
+        if name.isidentifier():
+            setattr(self, name, slot)
+        else:
+            self.providers[name] = slot
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in {"providers", "name"}:
+            raise AttributeError(name)
+        if (late := self.find_late(name)) is not None:
+            self.place(name, late)
+            return late
+        near = nearest(name, self.providers)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise AttributeError(f'{self.name} has nothing named "{name}"{hint}')

@@ -1,0 +1,1 @@
+"""Manifests from outside the code: the one that the build packed, and those that are fetched."""
