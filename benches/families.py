@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from benches import explain, graph, injection, processes, ready, size, slots, threads
+from benches import explain, graph, injection, processes, ready, settings, size, slots, threads
 from benches.rows import Row
 from benches.timing import Effort
 
@@ -15,6 +15,7 @@ FAMILIES: Mapping[str, Family] = {
     "injection": injection.measure,
     "threads": threads.measure,
     "graph": graph.measure,
+    "settings": settings.measure,
     "explain": explain.measure,
     "processes": processes.measure,
     "ready": ready.measure,

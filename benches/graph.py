@@ -1,4 +1,4 @@
-"""Many slots: building and validating them, and the graph as JSON."""
+"""Many slots: building and validating them, and the graph as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from benches.rows import Row
 from benches.samples import Part, wide
 from benches.timing import CannotMeasure, Effort, calls, interleave, shown
 from oneiric import Application
+from oneiric.containers.graph_page import as_html
 
 SLOTS = 10_000
 TENTH = SLOTS // 10
+PAGE_SLOTS = 1_000
 ROUNDS = 15
 BUILD_BUDGET = 0.5
 JSON_BUDGET = 3.0
+PAGE_BUDGET = 15.0
+PAGE_LIMIT_S = 0.5
 
 
 def measure(effort: Effort) -> Iterator[Row]:
-    """Yield the rows of 10,000 slots."""
+    """Yield the rows of 10,000 slots, and of the page of 1,000."""
     rounds = effort.rounds(ROUNDS)
     yield _build_row(rounds)
     yield _json_row(rounds)
+    yield _page_row(rounds)
 
 
 def _pairs() -> object:
@@ -81,4 +86,26 @@ def _json_row(rounds: int) -> Row:
         graph_s / plain_s,
         JSON_BUDGET,
         f"{shown(graph_s)} against {shown(plain_s)} for json.dumps of the same records; same bytes twice",
+    )
+
+
+def _page_row(rounds: int) -> Row:
+    app = _checked(PAGE_SLOTS)
+    plain = app.graph().fields()
+    if as_html(app.graph()) != as_html(app.graph()):
+        raise CannotMeasure("the page of one state was written with different bytes")
+    best_s = interleave(
+        {
+            "plain": calls(lambda: json.dumps(plain, ensure_ascii=False, separators=(",", ":")), 10),
+            "page": calls(lambda: as_html(app.graph())),
+        },
+        rounds,
+    )
+    plain_s, page_s = best_s["plain"] / 10, best_s["page"]
+    return Row(
+        f"graph to HTML, {PAGE_SLOTS} slots",
+        page_s / plain_s,
+        PAGE_BUDGET,
+        f"{shown(page_s)} (goal: {shown(PAGE_LIMIT_S)}) against {shown(plain_s)} for json.dumps of the same records; "
+        "same bytes twice",
     )

@@ -15,7 +15,7 @@ from tests.backends.server import Server
 from tests.support.backend import MissingBackend, from_environment, start
 
 # A missing one of these fails in CI; any other one is reported as skipped there too.
-REQUIRED_IN_CI = frozenset({"redis", "postgres", "mariadb", "rabbitmq", "nats"})
+REQUIRED_IN_CI = frozenset({"aws", "redis", "postgres", "mariadb", "rabbitmq", "nats", "vault"})
 
 # No deadline: a slow machine is no fault of the code. CI draws the same examples every time, and more of them.
 settings.register_profile("laptop", max_examples=50, deadline=None, database=None)
@@ -27,6 +27,11 @@ settings.register_profile(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `--cases FILE` name the files of precedence cases; repeatable."""
+    parser.addoption("--cases", action="append", default=[], metavar="FILE", help="precedence cases to run")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,6 +18,7 @@ from oneiric.core import errors
 from oneiric.core.errors import OneiricError
 from oneiric.core.importing import load
 from oneiric.core.profiles import BUILT_IN
+from oneiric.core.reasons import REASONS
 from oneiric.providers.catalog import Catalog
 from oneiric.runtime.orchestrator import prepare
 from oneiric.web.answers import INTERNAL, SAID
@@ -142,11 +143,23 @@ def test_every_profile_has_its_heading() -> None:
     assert set(BUILT_IN) - set(headings("profiles.md")) == set()
 
 
-def test_every_command_has_its_heading() -> None:
-    """The commands are in the reference under the names that a person types."""
-    names = {info.name or getattr(info.callback, "__name__", "") for info in program.registered_commands}
+def test_every_reason_has_its_heading_and_every_heading_its_reason() -> None:
+    """What an explanation answers can be looked up, and nothing else is listed."""
+    assert headings("reasons.md")[1:] == sorted(REASONS)
 
-    assert names - set(headings("cli.md")) == set()
+
+def test_every_command_has_its_heading_and_every_heading_its_command() -> None:
+    """The commands are in the reference under the names that a person types, those of a group with its name."""
+    groups = [("", program), *((f"{group.name} ", group.typer_instance) for group in program.registered_groups)]
+    names = {
+        before + (info.name or getattr(info.callback, "__name__", ""))
+        for before, group in groups
+        if group is not None
+        for info in group.registered_commands
+    }
+
+    assert {"bundle", "explain", "manifest pack", "secrets rotate"} <= names
+    assert set(headings("cli.md")[1:]) == {"Options of every command", *names, "Exit codes"}
 
 
 def links() -> Iterator[tuple[str, Path]]:

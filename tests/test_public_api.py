@@ -22,7 +22,10 @@ NAMES = [
     "LayerContainer",
     "Named",
     "OneiricError",
+    "Protected",
     "Provide",
+    "Public",
+    "Settings",
     "inject",
     "using",
 ]

@@ -148,13 +148,13 @@ def test_an_error_that_is_none_of_ours_exits_with_1_and_hides_its_text(oneiric: 
     (folder / "odd_shop.py").write_text(
         "from oneiric import Application\n"
         "class Odd(Application):\n"
-        "    def graph(self):\n"
+        "    def explain(self, name):\n"
         "        raise LookupError('hunter2')\n"
         "app = Odd('odd')\n",
         "utf-8",
     )
 
-    done = oneiric("graph", "--app", "odd_shop:app")
+    done = oneiric("explain", "cache", "--app", "odd_shop:app")
 
     assert (done.code, done.out) == (1, "")
     assert done.err == (

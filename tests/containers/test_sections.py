@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from oneiric.containers.sections import Sections
+from oneiric.containers.sections import Sections, section_of
 from oneiric.core.errors import AppNotImportable
 from oneiric.runtime.settings import AppSettings
 
@@ -49,3 +49,31 @@ def test_a_section_that_is_not_declared_is_no_key() -> None:
     """Reading it raises KeyError, as a mapping does."""
     with pytest.raises(KeyError):
         Sections()["web"]
+
+
+def test_a_reference_is_loaded_once_it_was_read() -> None:
+    """A model that is given as a class is there from the start."""
+    sections = Sections()
+    sections.declare("app", "oneiric.runtime.settings:AppSettings")
+    sections.declare("limits", Limits)
+
+    before = sections.is_loaded("app"), sections.is_loaded("limits")
+    sections["app"]
+
+    assert before == (False, True)
+    assert sections.is_loaded("app")
+
+
+@pytest.mark.parametrize(
+    ("model", "section"),
+    [
+        pytest.param(type("Named", (BaseModel,), {"__section__": "orders"}), "orders", id="a model that names one"),
+        pytest.param(Limits, None, id="a model that names none"),
+        pytest.param(type("Odd", (), {"__section__": 5}), None, id="a name that is no text"),
+        pytest.param("orders", None, id="no type"),
+        pytest.param(None, None, id="nothing"),
+    ],
+)
+def test_a_model_may_name_its_own_section(model: object, section: str | None) -> None:
+    """Whatever stands in the place of a type is no error."""
+    assert section_of(model) == section

@@ -69,7 +69,7 @@ def test_layers_that_are_silent_are_kept_apart(catalog: Catalog) -> None:
     selection = Selection(catalog, quiet, [layer])
 
     assert selection.silent == [layer]
-    assert selection.speakers() == []
+    assert [one.layer for one in selection.words.speakers] == []
 
 
 def test_speakers_stand_in_the_order_of_the_profile(catalog: Catalog) -> None:
@@ -78,8 +78,8 @@ def test_speakers_stand_in_the_order_of_the_profile(catalog: Catalog) -> None:
 
     default, serverless = Selection(catalog, DEFAULT, layers), Selection(catalog, SERVERLESS, layers)
 
-    assert [name for name, _ in default.speakers()] == ["profile", "secrets", "env"]
-    assert [name for name, _ in serverless.speakers()] == ["profile", "env", "secrets"]
+    assert [one.layer for one in default.words.speakers if one.said] == ["profile", "secrets", "env"]
+    assert [one.layer for one in serverless.words.speakers if one.said] == ["profile", "env", "secrets"]
 
 
 def test_among_equal_layers_the_later_applied_one_wins() -> None:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
-from oneiric.core.log import HIDDEN, configure, fingerprint, is_secret, is_secret_name, log, redact, scrub
+from oneiric.core import log as module
+from oneiric.core.log import (
+    HIDDEN,
+    configure,
+    fingerprint,
+    is_secret,
+    is_secret_name,
+    log,
+    redact,
+    remember_secret,
+    remember_userinfo,
+    scrub,
+    without_secrets,
+)
 
 CANARY = "canary9f3b/x+y="
 
@@ -22,6 +39,12 @@ def stream() -> Iterator[io.StringIO]:
     yield io.StringIO()
     log().remove()
     log().configure(extra={}, patcher=lambda record: None)
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has met no secret so far."""
+    monkeypatch.setattr(module, "_known", ())
 
 
 @pytest.mark.parametrize(
@@ -54,6 +77,11 @@ def stream() -> Iterator[io.StringIO]:
         pytest.param("AWS_SECRET_ACCESS_KEY=canary", "AWS_SECRET_ACCESS_KEY=******", id="environment variable"),
         pytest.param("password=secret://db-root", "password=******", id="a reference after an equals sign"),
         pytest.param("see secret://db-root#field", "see secret://db-root#field", id="a reference is no secret"),
+        pytest.param(
+            "valid integer [type=int_parsing, input_value='canary', input_type=str]",
+            "valid integer [type=int_parsing, input_value=******, input_type=str]",
+            id="what pydantic quotes",
+        ),
         pytest.param("the token expired", "the token expired", id="plain words"),
         pytest.param("mail to shop@example.org", "mail to shop@example.org", id="mail address"),
     ],
@@ -129,6 +157,146 @@ def test_a_field_is_secret_by_its_name(name: str, secret: bool) -> None:
 def test_a_field_is_shown_without_secrets(name: str, value: object, shown: object) -> None:
     """By type, by name, or inside its text: a secret is hidden, and all else is shown as it is."""
     assert redact(name, value) == shown
+
+
+ODD = "o'dd\"/+ é%\\<\U0001f511\nend"
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        pytest.param(str, id="as it is"),
+        pytest.param(repr, id="for Python"),
+        pytest.param(lambda text: repr(repr(text)), id="for Python, twice"),
+        pytest.param(ascii, id="for Python in ASCII"),
+        pytest.param(lambda text: repr(text.encode()), id="as bytes"),
+        pytest.param(json.dumps, id="for JSON"),
+        pytest.param(lambda text: json.dumps(json.dumps(text, ensure_ascii=False)), id="for JSON, twice"),
+        pytest.param(quote, id="for a path"),
+        pytest.param(lambda text: quote(quote(text, safe="")), id="for a URL, twice"),
+        pytest.param(html.escape, id="for HTML"),
+        pytest.param(lambda text: text.encode().hex(), id="in hex"),
+        pytest.param(lambda text: base64.b64encode(text.encode()).decode().rstrip("="), id="in base64"),
+    ],
+)
+def test_a_remembered_secret_is_hidden_however_it_is_spelled(memory: None, spell: Callable[[str], str]) -> None:
+    """What wraps an error, and what wraps that, escapes a secret in a way of its own."""
+    remember_secret(SecretStr(ODD))
+
+    shown = without_secrets(f"refused {spell(ODD)} twice")
+
+    assert HIDDEN in shown
+    assert shown.translate(str.maketrans("", "", "\"'\\b")) == "refused ****** twice"
+
+
+@pytest.mark.parametrize("before", ["", "u", "u:", "user:"])
+def test_a_remembered_secret_is_hidden_behind_a_user_in_base64(memory: None, before: str) -> None:
+    """A header of basic authentication holds it at any of three places; at most a byte on either side is left."""
+    remember_secret("canary-canary")
+
+    shown = without_secrets(base64.b64encode(f"{before}canary-canary:x".encode()).decode())
+
+    assert HIDDEN in shown
+    assert len(shown.replace(HIDDEN, "")) <= 4 * (len(before) // 3 + 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "hidden", "kept"),
+    [
+        pytest.param(["canary1", {"a": SecretStr("canary2")}], ["canary1", "canary2"], ["a"], id="list and map"),
+        pytest.param(SecretBytes(b"canary\xff1"), ["canary\\xff1"], [], id="bytes that are no text"),
+        pytest.param('{"user": {"pin": "canary1"}}', ["canary1", '{"user": {"pin": "canary1"}}'], ["pin"], id="JSON"),
+        pytest.param(b'["canary1"]', ["canary1"], [], id="JSON in bytes"),
+        pytest.param("-" * 5 + "\ncanary1canary1canary1\nshort", ["canary1canary1canary1"], ["short"], id="long line"),
+        pytest.param("  canary1\n", ["canary1"], [], id="blanks around it"),
+        pytest.param("no", [], ["no"], id="too short"),
+        pytest.param(None, [], ["None"], id="nothing"),
+        pytest.param(True, [], ["True"], id="a truth value"),
+    ],
+)
+def test_every_text_of_a_remembered_value_is_hidden(
+    memory: None, value: object, hidden: list[str], kept: list[str]
+) -> None:
+    """A text that is short would turn up in words that are no secrets, and is passed over."""
+    remember_secret(value)
+
+    assert [without_secrets(f"<{text}>") for text in hidden] == ["<******>"] * len(hidden)
+    assert [without_secrets(text) for text in kept] == kept
+
+
+@pytest.mark.parametrize(
+    ("url", "hidden"),
+    [
+        pytest.param("amqp://shop:can%40ary@h/v", ["can%40ary", "can@ary"], id="password, decoded too"),
+        pytest.param("https://canary1@h", ["canary1"], id="user alone"),
+        pytest.param("redis://:canary1@h", ["canary1"], id="password alone"),
+    ],
+)
+def test_the_password_of_a_url_is_hidden_without_its_url(memory: None, url: str, hidden: list[str]) -> None:
+    """A driver takes a URL apart, and quotes the part that was refused."""
+    remember_userinfo(f"see {url} there")
+
+    assert [without_secrets(f"<{text}>") for text in hidden] == ["<******>"] * len(hidden)
+
+
+def test_the_longest_secret_is_hidden_first(memory: None) -> None:
+    """One that is part of another one leaves nothing of it."""
+    remember_secret("canary")
+    remember_secret("canary-and-more")
+
+    assert without_secrets("canary-and-more, canary") == "******, ******"
+
+
+def test_secrets_that_threads_remember_at_once_are_all_known(memory: None) -> None:
+    """None is lost because another one was noted at the same moment."""
+    names = [f"canary-{number:03}-end" for number in range(200)]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(remember_secret, names))
+
+    assert without_secrets(" ".join(names)) == " ".join(["******"] * 200)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param("a" * 40, id="a long word"),
+        pytest.param("\\" * 40, id="backslashes"),
+        pytest.param("https://u:", id="URLs without an end"),
+        pytest.param("x://a:b@", id="user info"),
+        pytest.param("x://a:b@ ", id="user info of many URLs"),
+        pytest.param("x://@/:", id="URLs without a user"),
+        pytest.param("password=", id="names"),
+        pytest.param("input_value=", id="quotes of pydantic"),
+        pytest.param("Bearer ", id="headers"),
+        pytest.param("canary", id="beginnings of a secret"),
+        pytest.param("%25%25%25", id="percent signs"),
+    ],
+)
+def test_a_long_hostile_text_is_scrubbed_to_its_end(memory: None, part: str) -> None:
+    """The time grows with the length and not with its square, which at this length would be the time limit's."""
+    remember_secret('canary\\\\"canary' * 20)
+    remember_secret("\\'\\'\\'canary")
+
+    shown = scrub(part * (1_000_000 // len(part)) + " end")
+
+    assert shown.endswith(("end", HIDDEN))
+
+
+def test_a_line_of_ours_is_redacted_before_the_log_was_set_up(stream: io.StringIO, memory: None) -> None:
+    """loguru's own sink shows the values of variables: of an error it gets the text alone."""
+    remember_secret(CANARY)
+    log().remove()
+    log().add(stream, diagnose=True, backtrace=True)
+
+    try:
+        raise ValueError(f"refused {CANARY}")
+    except ValueError:
+        log().exception("failed")
+
+    assert "canary" not in stream.getvalue()
+    assert "ValueError: refused ******" in stream.getvalue()
 
 
 def test_fingerprints_compare_secrets_without_telling_them() -> None:
@@ -293,3 +461,10 @@ def test_a_second_set_up_replaces_the_first(stream: io.StringIO) -> None:
     log().info("once")
 
     assert stream.getvalue().count("once") == 1
+
+
+def test_a_header_of_which_a_part_is_known_is_hidden_whole() -> None:
+    """What was remembered as secret may be a part of a token: no rest of it stays."""
+    remember_secret("known-part")
+
+    assert scrub("Authorization: Bearer known-part.abc-123") == "Authorization: Bearer ******"

@@ -17,6 +17,7 @@ from oneiric.core.origins import (
     FlagOrigin,
     Origin,
     OverrideOrigin,
+    SecretOrigin,
     caller,
     defined_at,
     find_line,
@@ -267,3 +268,16 @@ def test_the_caller_is_the_line_that_asked() -> None:
 def test_a_definition_is_named_by_its_module_and_line(thing: object, place: str) -> None:
     """Functions have a line; classes and objects have at least a module."""
     assert defined_at(thing) == place
+
+
+@pytest.mark.parametrize(
+    ("version", "text"),
+    [
+        pytest.param("7", "gcp till-key v7", id="a number"),
+        pytest.param("env", "gcp till-key version env", id="a word"),
+        pytest.param(None, "gcp till-key", id="not asked"),
+    ],
+)
+def test_a_secret_is_shown_with_its_version(version: str | None, text: str) -> None:
+    """Only a number gets the letter, so that nobody reads it as a part of a word."""
+    assert str(SecretOrigin("gcp", "till-key", version)) == text

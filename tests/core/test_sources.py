@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneiric.core.config import evaluate
 from oneiric.core.errors import ConfigNotFound, DuplicateEnv, InvalidValue
 from oneiric.core.origins import EnvFileOrigin, EnvOrigin, FlagOrigin
-from oneiric.core.sources import read_config, read_env, read_env_file, read_flags
+from oneiric.core.sources import Said, read_config, read_env, read_env_file, read_flags
+from oneiric.core.values import Field
+from oneiric.core.words import Speaker, Words
 
 FILE = """\
 profile = "serverless"
@@ -46,7 +50,7 @@ def config(tmp_path: Path) -> Path:
 
 def test_base_tables_keep_the_line_they_come_from(config: Path) -> None:
     """Every selection and every leaf of the settings knows its own line."""
-    tables = read_config(config, shown="oneiric.toml").tables("default")
+    (tables,) = read_config(config, shown="oneiric.toml").tables("default")
 
     assert {slot: (said.value, str(said.origin)) for slot, said in tables.select.items()} == {
         "cache": ("memory", "oneiric.toml:4"),
@@ -61,7 +65,7 @@ def test_lines_are_found_when_they_are_asked_for(config: Path) -> None:
     """An origin with a path that can be read names the line."""
     file = read_config(config)
 
-    base, own = file.tables("default"), file.tables("serverless")
+    base, own = file.tables("serverless")
 
     assert base.select["cache.sessions"].origin.fields() == {
         "kind": "file",
@@ -76,14 +80,17 @@ def test_lines_are_found_when_they_are_asked_for(config: Path) -> None:
 
 
 def test_a_profile_stands_above_the_base_tables(config: Path) -> None:
-    """Its keys replace those of the base, also a subtree by a scalar; the others stay."""
-    tables = read_config(config).tables("serverless")
+    """They come second, as they are written, so that each is a layer of its own and nothing of the base is lost."""
+    base, own = read_config(config).tables("serverless")
 
-    assert {slot: said.value for slot, said in tables.select.items()} == {"cache": "redis", "cache.sessions": "memory"}
-    assert {key: said.value for key, said in tables.settings.items()} == {
+    assert {slot: said.value for slot, said in base.select.items()} == {"cache": "memory", "cache.sessions": "memory"}
+    assert {slot: said.value for slot, said in own.select.items()} == {"cache": "redis"}
+    assert {key: said.value for key, said in base.settings.items()} == {
         "cache.memory.max_items": 5,
-        "orders.mail": "off",
+        "orders.mail.to": ["a", "b"],
     }
+    assert {key: said.value for key, said in own.settings.items()} == {"orders.mail": "off"}
+    assert str(own.settings["orders.mail"].origin).endswith("oneiric.toml:17")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_a_table_of_the_wrong_shape_is_named(tmp_path: Path, text: str, key: str
     path.write_text(text)
 
     with pytest.raises(InvalidValue) as caught:
-        read_config(path).tables("default")
+        list(read_config(path).tables("default"))
 
     assert caught.value.key == key
     assert caught.value.origin is not None
@@ -225,26 +232,27 @@ def test_any_environment_is_tables_or_a_listed_error(environ: dict[str, str]) ->
 
 
 @pytest.mark.parametrize(
-    ("base", "own", "settings"),
+    ("base", "own", "value"),
     [
-        pytest.param("f = 5", "f.b = 2", {"x.f.b": 2}, id="a table hides a value"),
-        pytest.param("f.b = 2", "f = 5", {"x.f": 5}, id="a value hides a table"),
-        pytest.param("f = {}", "f.b = 2", {"x.f.b": 2}, id="an empty table hides nothing above it"),
-        pytest.param("f.a = 1", "f = {}", {"x.f.a": 1}, id="an empty table hides nothing below it"),
-        pytest.param("f = 1", "f = {}", {"x.f": {}}, id="an empty table hides a value"),
-        pytest.param("f.a = 1", "f.b = 2", {"x.f.a": 1, "x.f.b": 2}, id="two tables merge"),
+        pytest.param("f = 5", "f.b = 2", {"b": 2}, id="a table hides a value"),
+        pytest.param("f.b = 2", "f = 5", 5, id="a value hides a table"),
+        pytest.param("f = {}", "f.b = 2", {"b": 2}, id="an empty table hides nothing above it"),
+        pytest.param("f.a = 1", "f = {}", {"a": 1}, id="an empty table hides nothing below it"),
+        pytest.param("f = 1", "f = {}", {}, id="an empty table hides a value"),
+        pytest.param("f.a = 1", "f.b = 2", {"a": 1, "b": 2}, id="two tables merge"),
+        pytest.param("f = [1]", "f = {'$append' = [2]}", [1, 2], id="a directive sees the base"),
     ],
 )
 def test_the_tables_of_a_profile_merge_with_the_base_by_leaf(
-    tmp_path: Path, base: str, own: str, settings: dict[str, object]
+    tmp_path: Path, base: str, own: str, value: object
 ) -> None:
-    """As two layers would."""
+    """As two layers do, which they are to the evaluator."""
     path = tmp_path / "oneiric.toml"
     path.write_text(f"[settings.x]\n{base}\n[profiles.test.settings.x]\n{own}\n")
 
-    tables = read_config(path).tables("test")
+    words = Words(Speaker("profile", tables.settings) for tables in read_config(path).tables("test"))
 
-    assert {key: said.value for key, said in tables.settings.items()} == settings
+    assert evaluate(Field("x.f", Any), words).value == value
 
 
 def test_a_key_with_dots_below_a_slot_is_one_part(tmp_path: Path) -> None:
@@ -252,7 +260,9 @@ def test_a_key_with_dots_below_a_slot_is_one_part(tmp_path: Path) -> None:
     path = tmp_path / "oneiric.toml"
     path.write_text('[settings."cache.sessions".memory]\nhosts."example.org" = 1\n')
 
-    assert list(read_config(path).tables("default").settings) == ['cache.sessions.memory.hosts."example.org"']
+    (tables,) = read_config(path).tables("default")
+
+    assert list(tables.settings) == ['cache.sessions.memory.hosts."example.org"']
 
 
 def test_a_real_variable_hides_one_of_an_env_file_that_is_spelled_otherwise(tmp_path: Path) -> None:
@@ -263,3 +273,33 @@ def test_a_real_variable_hides_one_of_an_env_file_that_is_spelled_otherwise(tmp_
     tables = read_env({"ONEIRIC_SELECT__CACHE": "memory"}, read_env_file(path))
 
     assert tables.select["cache"].value == "memory"
+
+
+@pytest.mark.parametrize("line", ['cache = { "$unset" = true }', '"cache" = {"$unset" = true}'])
+def test_a_file_may_take_a_choice_back(tmp_path: Path, line: str) -> None:
+    """`$unset` means the same as `@unset` of a variable."""
+    path = tmp_path / "oneiric.toml"
+    path.write_text(f"[select]\n{line}\n")
+
+    (tables,) = read_config(path).tables("default")
+
+    assert (tables.select["cache"].value, tables.select["cache"].text) == ("@unset", True)
+
+
+def test_a_word_shows_its_place_and_not_its_value() -> None:
+    """It may be a secret, and a debugger prints what it holds."""
+    assert "hunter2" not in repr(Said("hunter2", EnvOrigin("ONEIRIC_K"), text=True))
+    assert "ONEIRIC_K" in repr(Said("hunter2", EnvOrigin("ONEIRIC_K"), text=True))
+
+
+@pytest.mark.parametrize(
+    ("value", "is_text", "is_empty"),
+    [
+        pytest.param("", True, True, id="a variable that is set to nothing"),
+        pytest.param("", False, False, id="an empty text of a file is a value"),
+        pytest.param("@empty", True, False, id="the empty text of a variable"),
+    ],
+)
+def test_only_an_empty_variable_says_nothing(value: str, is_text: bool, is_empty: bool) -> None:
+    """A file can say an empty text as it is."""
+    assert Said(value, EnvOrigin("K"), text=is_text).is_empty is is_empty

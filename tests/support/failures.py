@@ -20,6 +20,7 @@ def failures() -> Iterator[OneiricError]:
     yield errors.Refused("the shop is closed", fixes=("come back tomorrow",))
     yield from selection()
     yield from configuration()
+    yield from secrets()
     yield from wiring()
     yield from running()
     yield from adapter()
@@ -53,6 +54,25 @@ def configuration() -> Iterator[OneiricError]:
     yield errors.BadOption("No such option: --prfile", command="oneiric explain")
     yield errors.InvalidPort("eighty", origin=EnvOrigin("PORT"))
     yield errors.PortInUse("127.0.0.1", 8080, "address already in use")
+
+
+def secrets() -> Iterator[OneiricError]:
+    """Build the errors and warnings of secrets and manifests."""
+    key, name, variable = "cache.redis.password", "cache-redis-password", EnvOrigin("ONEIRIC_CACHE__REDIS__PASSWORD")
+    yield errors.InvalidDirective("cache.redis.tags", '"$append" stands beside "$remove"', origin=AT)
+    yield errors.MissingRequired(key, ["profile: absent", "secrets: secret-not-found"])
+    yield errors.InvalidShadowed("cache.redis.port", "it is no whole number", origin=CodeOrigin("oneiric.toml:7"))
+    yield errors.InvalidSecretReference(key, "it names no secret", origin=variable)
+    yield errors.SecretNotFound(key, name, store="gcp", origin=variable)
+    yield errors.SecretFieldNotFound(key, "db", "password", why="it is no JSON object", origin=variable)
+    yield errors.SecretUnavailable(key, name, why="denied", origin=None)
+    yield errors.SecretOutOfScope(key, "db-root", scope=["orders-*"], origin=AT)
+    yield errors.BootstrapCycle("secrets.vault.token", origin=variable)
+    yield errors.PlaintextSecret(key, origin=AT)
+    yield errors.ProtectedKey("remote.secret_scope", origin=AT)
+    yield errors.InlineDigestMismatch("oneiric.manifest.json", why="its digest is another one")
+    yield errors.InvalidManifest("oneiric.manifest.json", 'it has an unknown field "selects"')
+    yield errors.SecretFallback(key, name, why="timed-out", layer="profile")
 
 
 def wiring() -> Iterator[OneiricError]:

@@ -91,7 +91,8 @@ def run_python(block: Block, namespace: dict[str, Any], where: str) -> None:
     """Run one Python block, or save it where it names its file."""
     named = FILE.match(block.text)
     if named is None:
-        exec(compile("\n" * (block.line - 1) + block.text, where, "exec"), namespace)  # the page is the source
+        lines = "\n" * (block.line - 1) + block.text
+        exec(compile(lines, where, "exec", dont_inherit=True), namespace)  # the page is the source
         return
     Path(named["name"]).write_text(block.text, "utf-8")
     if not named["name"].startswith("test_"):

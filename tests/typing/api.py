@@ -18,7 +18,10 @@ from oneiric import (
     LayerContainer,
     Named,
     OneiricError,
+    Protected,
     Provide,
+    Public,
+    Settings,
     inject,
     using,
 )
@@ -26,6 +29,11 @@ from oneiric.adapters.cache import Cache
 from oneiric.adapters.database import Database
 
 app = Application("orders", inputs=Inputs(environ={}))
+
+
+class OrdersSettings(Settings, section="orders"):
+    limit: Annotated[int, Protected] = 5
+    key_count: Annotated[int, Public] = 1
 
 
 class Pricing:
@@ -45,6 +53,13 @@ async def reserve(event: Event, db: Inject[Database] = INJECTED, cache: Inject[C
 @inject
 def pricing(cache: Annotated[Cache, Named("cache.sessions")] = INJECTED) -> Iterator[Pricing]:
     yield Pricing(cache)
+
+
+@app.task("count")
+@inject
+def count(settings: Inject[OrdersSettings] = INJECTED) -> int:
+    assert_type(settings, OrdersSettings)
+    return settings.limit
 
 
 @app.task("clean")
@@ -79,7 +94,7 @@ class Handler:
         return cls()
 
 
-class Settings(AdapterSettings):
+class RedisSettings(AdapterSettings):
     host: str = "localhost"
 
 
@@ -112,4 +127,4 @@ async def uses(event: Event, cache: Cache, db: Database) -> None:
         assert_type(error.problem.code, str)
     bare = Container("library", profile="test")
     bare.make_default()
-    assert_type(Settings(host=str(fields)).host, str)
+    assert_type(RedisSettings(host=str(fields)).host, str)

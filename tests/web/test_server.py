@@ -14,8 +14,9 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oneiric.core.log import configure
+from oneiric.runtime.bridge import bridged_logs
 from oneiric.web.address import Address, listen
-from oneiric.web.server import WebServer, bridged_logs
+from oneiric.web.server import WebServer
 
 WAIT_S = 10.0
 
