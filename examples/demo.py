@@ -128,6 +128,28 @@ def explain(screen: Screen) -> None:
     screen.say(shown("explain", "storage", environ={**before, "ONEIRIC_SELECT__STORAGE": "memory"}, winner="env"))
 
 
+def secret(folder: Path, screen: Screen) -> None:
+    """Put a key into a secret store and another one into a variable. Raises DemoFailed if the wrong one counts."""
+    store = folder / "secrets"
+    store.mkdir(mode=0o700)
+    key = store / "receipts-key"
+    key.touch(mode=0o600)
+    key.write_text("from the store", "utf-8")
+    environ = environment(
+        ONEIRIC_CONFIG=CONFIG,
+        ONEIRIC_SELECT__SECRETS="file",
+        ONEIRIC_SECRETS__FILE__FOLDER=str(store),
+        ONEIRIC_RECEIPTS__KEY="from the environment",
+    )
+    screen.step("A key in a secret store, and another one in a variable: on a laptop the variable counts")
+    screen.say(shown("explain", "receipts.key", environ=environ, winner="env"))
+    screen.step("Deployed, the secret store is the authority: the same variable is shadowed")
+    answer = shown("explain", "receipts.key", "--profile", "serverless", environ=environ, winner="secrets")
+    screen.say(answer)
+    if "from the" in answer:
+        raise DemoFailed("a secret is shown")
+
+
 def shown(*arguments: str, environ: dict[str, str], winner: str) -> str:
     """
     Return a question and the part of its answer that says which layer decided.
@@ -158,6 +180,7 @@ def run(folder: Path, screen: Screen) -> None:
         take_orders(server, screen)
         count_orders(folder, server, screen)
         explain(screen)
+        secret(folder, screen)
         screen.step("Who needs whom: oneiric graph")
         screen.say(oneiric("graph", environ=environment(ONEIRIC_CONFIG=CONFIG)))
         screen.step("Stop the server: SIGTERM")

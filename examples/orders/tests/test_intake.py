@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from examples.orders.app import app
+from examples.orders.settings import ReceiptSettings
 from examples.orders.tests.shop import Shop
 from oneiric import Event, Inputs
 from oneiric.adapters.cache.memory import MemoryCache
@@ -47,6 +50,17 @@ async def test_an_order_is_priced_written_receipted_and_told(shop: Shop) -> None
         "total_cents": 2500,
     }
     assert shop.outbox.titles == ["order A-1001: 25.00"]
+
+
+@pytest.mark.asyncio
+async def test_a_receipt_is_signed_where_there_is_a_key(shop: Shop) -> None:
+    """The key is a secret of section `receipts`; the signature is the HMAC of the receipt's content."""
+    with app.override({ReceiptSettings: ReceiptSettings(key=SecretStr("k"))}):
+        await shop.order("A-1001", sku="MUG", quantity=1)
+
+    stored = json.loads(await app.adapters.storage().get("receipts/A-1001.json"))
+    signature = stored.pop("signature")
+    assert signature == hmac.new(b"k", json.dumps(stored).encode(), "sha256").hexdigest()
 
 
 @pytest.mark.asyncio
