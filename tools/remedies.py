@@ -13,6 +13,7 @@ REMEDIES = {
     "body-too-large": "Store large data and send its key.",
     "bootstrap-cycle": "Give the value itself: what leads to the secret store cannot come from it.",
     "build-failed": "Mend what the chained exception says; the next use tries again.",
+    "class-override": "Call it on the application: `app.override({...})`.",
     "config-not-found": "Name a TOML file that exists and can be read, or take the name away.",
     "conflict": "Read the current state and decide; trying the same call again changes nothing.",
     "denied": "Check the credentials and what they are allowed to do.",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oneiric.core.errors import OneiricError
     from oneiric.core.event import Event
     from oneiric.core.health import Health
-    from oneiric.core.markers import INJECTED, Inject, Named, Protected, Public
+    from oneiric.core.markers import INJECTED, Factory, Inject, Named, Protected, Public, Ref
     from oneiric.core.settings import Settings
     from oneiric.providers.engine import Provide
     from oneiric.runtime.application import Application
@@ -31,6 +31,7 @@ _HOMES = {
     "Container": "containers.container",
     "Event": "core.event",
     "Explanation": "containers.explanation",
+    "Factory": "core.markers",
     "Health": "core.health",
     "INJECTED": "core.markers",
     "Inject": "core.markers",
@@ -41,6 +42,7 @@ _HOMES = {
     "Protected": "core.markers",
     "Provide": "providers.engine",
     "Public": "core.markers",
+    "Ref": "core.markers",
     "Settings": "core.settings",
     "inject": "containers.injection",
     "using": "containers.active",
@@ -53,6 +55,7 @@ __all__ = [
     "Container",
     "Event",
     "Explanation",
+    "Factory",
     "Health",
     "Inject",
     "Inputs",
@@ -62,6 +65,7 @@ __all__ = [
     "Protected",
     "Provide",
     "Public",
+    "Ref",
     "Settings",
     "inject",
     "using",

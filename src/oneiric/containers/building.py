@@ -10,25 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from oneiric.containers import active
-from oneiric.containers.closing import hold, running_loop
+from oneiric.containers.answer import Answer
+from oneiric.containers.closing import begin, hold, running_loop
+from oneiric.containers.decoration import Decoration
 from oneiric.containers.descent import below
+from oneiric.containers.ending import aends, ends
 from oneiric.containers.fitting import check_fit
+from oneiric.containers.managed import entered, maker_of
 from oneiric.containers.needs import Need, Way
 from oneiric.containers.waits import Waits
-from oneiric.core.errors import BuildFailed, NeedsAsyncOpen, OneiricError
+from oneiric.core.errors import BuildFailed, NeedsAsyncOpen, OneiricError, WrongType
 from oneiric.providers.adapter import Attempt, Closer, ObjectProvider, Opener
-from oneiric.providers.engine import Object, Provider
+from oneiric.providers.engine import Object, Provider, Resource
 from oneiric.providers.slot import Binding, Cell, Slot
 
 
 class Keeper(Protocol):
     """Where an object lives and who closes it: the application, or an open scope."""
 
-    def cell_of(self, slot: Slot) -> Cell:
+    def cell_of(self, slot: Slot[Any]) -> Cell:
         """Return the cell that holds the slot's object in this life."""
 
     def keep(self, cell: Cell, closer: Closer) -> None:
@@ -47,28 +52,43 @@ class Plan(Protocol):
     def decide(self, cell: Cell) -> Binding:
         """Return the winning binding, and note it in the cell."""
 
-    def provider_of(self, slot: Slot, binding: Binding) -> Provider[Any]:
+    def provider_of(self, slot: Slot[Any], binding: Binding) -> Provider[Any]:
         """Return what makes the object."""
+
+    def decorations_of(self, slot: Slot[Any], decorations: Sequence[Decoration]) -> Sequence[Decoration]:
+        """Return those of the decorations that count, the innermost first."""
 
     def needs_of(self, provider: Provider[Any]) -> Mapping[str, Need]:
         """Return what the object asks for, by parameter."""
 
-    def asks(self, slot: Slot) -> Mapping[str, Need]:
+    def asks(self, slot: Slot[Any]) -> Mapping[str, Need]:
         """Return what the slot's winner asks for, by parameter."""
 
-    def find(self, need: Need) -> Slot | None:
-        """Return the slot that a need means; None if it is optional and there is none."""
+    def answer(self, need: Need) -> Answer:
+        """Return the slots that a need means."""
 
-    async def fetch_secrets(self, slot: Slot, binding: Binding) -> None:
+    def handle(self, need: Need, slot: Slot[Any]) -> Any:
+        """Return a handle on a slot, where a need asks for one."""
+
+    def cell_of(self, slot: Slot[Any]) -> Cell:
+        """Return the cell that holds the object of an app-scoped slot."""
+
+    def winner(self, slot: Slot[Any]) -> Binding:
+        """Return the binding that fills a slot."""
+
+    def builder_of(self, slot: Slot[Any]) -> Builder:
+        """Return who builds the object of a slot."""
+
+    async def fetch_secrets(self, slot: Slot[Any], binding: Binding) -> None:
         """Fetch the secrets that the settings of an adapter need."""
 
-    def fetch_secrets_now(self, slot: Slot, binding: Binding) -> None:
+    def fetch_secrets_now(self, slot: Slot[Any], binding: Binding) -> None:
         """Do the same without waiting. Raises NeedsAsyncOpen if the store has to be waited for."""
 
-    def settings_of(self, slot: Slot, binding: Binding) -> Any:
+    def settings_of(self, slot: Slot[Any], binding: Binding) -> Any:
         """Return the validated settings of an adapter; None where it has none."""
 
-    def keeper_of(self, slot: Slot) -> Keeper:
+    def keeper_of(self, slot: Slot[Any]) -> Keeper:
         """Return where the slot's object lives, seen from this context."""
 
     def finished(self, cell: Cell, inputs: tuple[Cell, ...], built: Any) -> None:
@@ -110,6 +130,8 @@ class Builder:
         """Return the object of a cell whose needs are built."""
         if cell.is_built:
             return cell.live
+        if (other := self._plan.builder_of(cell.slot)) is not self:
+            return other.get(cell, keeper, here.above)
         loop = self._loop_to_ask(cell, here)
         if loop is not None:
             return asyncio.run_coroutine_threadsafe(self._aget(cell, keeper, here), loop).result()
@@ -162,11 +184,13 @@ class Builder:
         """Return the object of a cell whose needs are built."""
         if cell.is_built:
             return cell.live
+        if (other := self._plan.builder_of(cell.slot)) is not self:
+            return await other.aget(cell, keeper, here.above)
         loop = asyncio.get_running_loop()
         attempt, mine = self._claim(cell, loop)
         with self._waits.on(attempt):
             if mine:
-                task = loop.create_task(self._fill(cell, keeper, attempt, here), name=f"oneiric build {cell.slot.name}")
+                task = begin(self._fill(cell, keeper, attempt, here), name=f"oneiric build {cell.slot.name}")
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             return await attempt.wait()
@@ -232,29 +256,95 @@ class Builder:
         slot, plan = cell.slot, self._plan
         binding = plan.decide(cell)
         provider = plan.provider_of(slot, binding)
-        if not isinstance(provider, ObjectProvider):
-            return await self._call(slot, provider, is_async), ()
+        inputs: tuple[Cell, ...] = ()
+        if isinstance(provider, Resource):
+            built = await self._construct(cell, keeper, maker_of(provider), (), {}, here)
+            check_fit(slot, built)
+        elif not isinstance(provider, ObjectProvider):
+            built = await self._call(slot, provider, is_async)
+        else:
+            given, inputs = await self._fill_in(plan.needs_of(provider), here, is_async=is_async)
+            arguments = await self._settings(slot, binding, is_async=is_async)
+            built = await self._construct(cell, keeper, provider, arguments, given, here)
+        if not cell.decorations:
+            return built, inputs
+        for decoration in plan.decorations_of(slot, cell.decorations):
+            given, more = await self._fill_in(decoration.needs, here, is_async=is_async)
+            inputs += more
+            with self._named(slot, decoration, here):
+                built = getattr(decoration.function, "__injected__", decoration.function)(built, **given)
+                if _is_to_come(built):
+                    built = await built
+            check_fit(slot, built)
+        return built, inputs
+
+    async def _settings(self, slot: Slot[Any], binding: Binding, *, is_async: bool) -> tuple[Any, ...]:
+        """Return the settings of an adapter as the first argument of its class; nothing where it has none."""
+        if is_async:
+            await self._plan.fetch_secrets(slot, binding)
+        else:
+            self._plan.fetch_secrets_now(slot, binding)
+        settings = self._plan.settings_of(slot, binding)
+        return () if settings is None else (settings,)
+
+    async def _fill_in(
+        self, needs: Mapping[str, Need], here: Way, *, is_async: bool
+    ) -> tuple[dict[str, Any], tuple[Cell, ...]]:
+        """Return what needs are answered with, by parameter, and the cells it was taken from."""
         given: dict[str, Any] = {}
         inputs: list[Cell] = []
-        for parameter, need in plan.needs_of(provider).items():
-            found = plan.find(need)
-            if found is None:
-                given[parameter] = None
+        for parameter, need in needs.items():
+            answer = self._plan.answer(need)
+            if need.is_lazy:
+                given[parameter] = None if answer.slot is None else self._plan.handle(need, answer.slot)
                 continue
-            home = plan.keeper_of(found)
-            source = home.cell_of(found)
-            given[parameter] = await self.aget(source, home, here) if is_async else self.get(source, home, here)
-            inputs.append(source)
-        if is_async:
-            await plan.fetch_secrets(slot, binding)
-        else:
-            plan.fetch_secrets_now(slot, binding)
-        settings = plan.settings_of(slot, binding)
-        arguments = () if settings is None else (settings,)
-        built = await self._construct(cell, keeper, provider, arguments, given, here)
-        return built, tuple(inputs)
+            objects: list[Any] = []
+            for found in answer.slots:
+                home = self._plan.keeper_of(found)
+                source = home.cell_of(found)
+                objects.append(await self.aget(source, home, here) if is_async else self.get(source, home, here))
+                inputs.append(source)
+            given[parameter] = answer.assemble(objects)
+        return given, tuple(inputs)
 
-    async def _call(self, slot: Slot, provider: Provider[Any], is_async: bool) -> Any:
+    def make_new(self, slot: Slot[Any], /, **explicit: Any) -> Any:  # whatever the constructor takes
+        """
+        Make an object of a slot that nobody keeps: the caller opens and closes it.
+
+        Raises:
+            WrongType: What fills the slot makes no object that a caller could own.
+            NeedsAsyncOpen: Something that it needs has to be opened first.
+            BuildFailed: Its constructor or factory raised.
+        """
+        here = Way(None, f"slot {slot.name}")
+        provider = self._plan.provider_of(slot, self._plan.winner(slot))
+        if not isinstance(provider, ObjectProvider):
+            return provider()
+        raw = getattr(provider.target, "__injected__", provider.target)
+        if inspect.isgeneratorfunction(raw) or inspect.isasyncgenfunction(raw) or inspect.iscoroutinefunction(raw):
+            wanted = "a class or a plain function, where a factory makes new objects"
+            raise WrongType(slot.name, wanted, str(provider), fixes=("ask for the object itself: Inject[T]",))
+        return self._run(self._make_one(slot, provider, here, explicit), Cell(slot), here)
+
+    async def _make_one(self, slot: Slot[Any], provider: ObjectProvider, here: Way, explicit: Mapping[str, Any]) -> Any:
+        needs = {name: need for name, need in self._plan.needs_of(provider).items() if name not in explicit}
+        given, _ = await self._fill_in(needs, here, is_async=False)
+        arguments = await self._settings(slot, self._plan.winner(slot), is_async=False)
+        with self._named(slot, provider, here):
+            return provider.target(*arguments, **given, **explicit)
+
+    @contextmanager
+    def _named(self, slot: Slot[Any], provider: object, here: Way) -> Iterator[None]:
+        """Run an application's own constructor: what it raises is named and chained."""
+        try:
+            with active.within(self._plan):
+                yield
+        except (OneiricError, asyncio.CancelledError, GeneratorExit):
+            raise
+        except Exception as error:  # border: an application's own constructor; its error is named and chained
+            raise BuildFailed(slot.name, str(provider), error, path=here.nodes()) from error
+
+    async def _call(self, slot: Slot[Any], provider: Provider[Any], is_async: bool) -> Any:
         """Ask an engine provider that somebody bound; what is still to come is awaited, and never handed on."""
         value = provider()
         if _is_to_come(value):
@@ -277,24 +367,20 @@ class Builder:
         here: Way,
     ) -> Any:
         target = getattr(provider.target, "__injected__", provider.target)
-        try:
-            with active.within(self._plan):
-                if inspect.isasyncgenfunction(target):
-                    agen = target(*arguments, **given)
-                    built = await anext(agen)
-                    await hold(keeper, cell, _async_end(agen))
-                elif inspect.isgeneratorfunction(target):
-                    gen = target(*arguments, **given)
-                    built = next(gen)
-                    await hold(keeper, cell, _end(gen))
-                else:
-                    built = target(*arguments, **given)
-                    if _is_to_come(built):
-                        built = await built
-        except (OneiricError, asyncio.CancelledError, GeneratorExit):
-            raise
-        except Exception as error:  # border: an application's own constructor; its error is named and chained
-            raise BuildFailed(cell.slot.name, str(provider), error, path=here.nodes()) from error
+        with self._named(cell.slot, provider, here):
+            if inspect.isasyncgenfunction(target):
+                agen = target(*arguments, **given)
+                built = await anext(agen)
+                await hold(keeper, cell, aends(agen))
+            elif inspect.isgeneratorfunction(target):
+                gen = target(*arguments, **given)
+                built = next(gen)
+                await hold(keeper, cell, ends(gen))
+            else:
+                built = target(*arguments, **given)
+                if _is_to_come(built):
+                    built = await built
+                built = await entered(built, target, keeper, cell)
         if provider.opens:
             await keeper.open(cell, built)
         return built
@@ -317,48 +403,3 @@ class Builder:
 def _is_to_come(value: object) -> bool:
     """Tell whether a value is still to be awaited; an object of its own that can be awaited as well is a value."""
     return inspect.iscoroutine(value) or asyncio.isfuture(value)
-
-
-def _end(gen: Any) -> Closer:
-    """Return what ends a generator: it goes on after its yield, or gets the exception thrown in there."""
-
-    async def close(error: BaseException | None) -> None:
-        try:
-            if error is None:
-                next(gen)
-            else:
-                gen.throw(error)
-        except StopIteration:
-            return
-        except BaseException as raised:  # border: the generator's own; only what was thrown in ends here
-            if not _is_same(raised, error):
-                raise
-        else:
-            raise RuntimeError("a provider's generator yields twice; it has one yield")
-
-    return close
-
-
-def _is_same(raised: BaseException, error: BaseException | None) -> bool:
-    """Tell whether a generator lets through what was thrown in; a StopIteration arrives wrapped (PEP 479)."""
-    return raised is error or (isinstance(error, (StopIteration, StopAsyncIteration)) and raised.__cause__ is error)
-
-
-def _async_end(agen: Any) -> Closer:
-    """Return what ends an asynchronous generator: it goes on, or gets the exception thrown in at its yield."""
-
-    async def close(error: BaseException | None) -> None:
-        try:
-            if error is None:
-                await anext(agen)
-            else:
-                await agen.athrow(error)
-        except StopAsyncIteration:
-            return
-        except BaseException as raised:  # border: the generator's own; only what was thrown in ends here
-            if not _is_same(raised, error):
-                raise
-        else:
-            raise RuntimeError("a provider's generator yields twice; it has one yield")
-
-    return close

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oneiric.containers.container import Container
 from oneiric.containers.graph import FUNCTIONS
@@ -115,7 +115,7 @@ def _installed_as_chosen(container: Container) -> Iterator[None]:
             stack.forget()
 
 
-def _needed(container: Container, only: str | None) -> list[Slot]:
+def _needed(container: Container, only: str | None) -> list[Slot[Any]]:
     """Return the slots whose adapters are needed, by name."""
     index = container.index
     if only is None:
@@ -128,7 +128,7 @@ def _needed(container: Container, only: str | None) -> list[Slot]:
     return sorted((slot for slot in slots if slot.kind not in FUNCTIONS), key=lambda slot: slot.name)
 
 
-def _reached(container: Container, roots: Iterable[Slot]) -> set[Slot]:
+def _reached(container: Container, roots: Iterable[Slot[Any]]) -> set[Slot[Any]]:
     """Return slots with all that they need."""
     work = list(roots)
     seen = set(work)
@@ -140,7 +140,7 @@ def _reached(container: Container, roots: Iterable[Slot]) -> set[Slot]:
     return seen
 
 
-def _store(container: Container, slots: set[Slot]) -> list[Slot]:
+def _store(container: Container, slots: set[Slot[Any]]) -> list[Slot[Any]]:
     """Return slot `secrets`, if a setting of these slots or of a section may come from its store."""
     store = container.slots.by_name.get(SECRETS)
     if store is None:
@@ -153,7 +153,7 @@ def _store(container: Container, slots: set[Slot]) -> list[Slot]:
     return [store] if any(True for _ in uses) else []
 
 
-def _row(container: Container, slot: Slot) -> Row | None:
+def _row(container: Container, slot: Slot[Any]) -> Row | None:
     """Return the row of the adapter that fills a slot; None where nobody does, or something of the application's."""
     binding = container.index.records[slot].winner
     rows = container.catalog.rows(slot.category or "")
@@ -172,7 +172,7 @@ def _path(binding: Binding) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _requirements(needed: Iterable[tuple[Slot, Row]]) -> Iterator[Requirement]:
+def _requirements(needed: Iterable[tuple[Slot[Any], Row]]) -> Iterator[Requirement]:
     """Yield one requirement for each distribution that has to be there."""
     from importlib.metadata import version  # slow to import, and only a bundle asks
 

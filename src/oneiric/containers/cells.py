@@ -9,33 +9,36 @@ if a later change leads back to that state, the same object returns.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from oneiric.providers.slot import Binding, Cell, Raw, Slot
 
-StateOf = Callable[[Slot], tuple[Binding | None, Raw | None]]
+StateOf = Callable[[Slot[Any]], tuple[Binding | None, Raw | None]]
 IsSaid = Callable[[Cell], bool]
 
 
-def reached(changed: Iterable[Slot], every: Iterable[Slot]) -> list[Slot]:
+def reached(changed: Iterable[Slot[Any]], every: Iterable[Slot[Any]]) -> list[Slot[Any]]:
     """
     Return the changed slots, and after them every slot that has, or set aside, an object built from one of these.
 
     Each slot comes after those it was built from.
     """
-    dependants: dict[Slot, list[Slot]] = {}
+    dependants: dict[Slot[Any], list[Slot[Any]]] = {}
     for slot in every:
         for source in {source.slot for cell in (slot.cell, *slot.stash) for source in cell.inputs}:
             dependants.setdefault(source, []).append(slot)
     if not dependants:
         return list(dict.fromkeys(changed))
-    order: list[Slot] = []
-    seen: set[Slot] = set()
+    order: list[Slot[Any]] = []
+    seen: set[Slot[Any]] = set()
     for start in changed:
         _visit(start, dependants, seen, order)
     return order[::-1]
 
 
-def _visit(start: Slot, dependants: Mapping[Slot, list[Slot]], seen: set[Slot], order: list[Slot]) -> None:
+def _visit(
+    start: Slot[Any], dependants: Mapping[Slot[Any], list[Slot[Any]]], seen: set[Slot[Any]], order: list[Slot[Any]]
+) -> None:
     """Append in post-order, without recursion."""
     if start in seen:
         return
@@ -52,7 +55,7 @@ def _visit(start: Slot, dependants: Mapping[Slot, list[Slot]], seen: set[Slot], 
             work.append((following, iter(dependants.get(following, ()))))
 
 
-def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf, is_said: IsSaid) -> list[Cell]:
+def move(changed: Iterable[Slot[Any]], every: Iterable[Slot[Any]], state_of: StateOf, is_said: IsSaid) -> list[Cell]:
     """
     Move slots to the cells of their new states.
 
@@ -86,11 +89,11 @@ def move(changed: Iterable[Slot], every: Iterable[Slot], state_of: StateOf, is_s
 
 def _fits(cell: Cell, binding: Binding | None, settings: Raw | None) -> bool:
     """Tell whether a cell stands for a state, and all it was built from is what its slots show now."""
-    same = cell.binding is binding and cell.settings == settings
+    same = cell.binding is binding and cell.settings == settings and cell.decorations == cell.slot.decorations
     return same and all(source.slot.cell is source for source in cell.inputs)
 
 
-def _forgotten(slot: Slot, is_said: IsSaid) -> list[Cell]:
+def _forgotten(slot: Slot[Any], is_said: IsSaid) -> list[Cell]:
     """Take the cells out of the stash that no change leads back to, and what was built from such a cell."""
     gone = [cell for cell in slot.stash if not (is_said(cell) and _has_inputs(cell))]
     if gone:

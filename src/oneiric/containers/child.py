@@ -13,17 +13,17 @@ from oneiric.providers.slot import Slot
 class ChildContainer(DynamicContainer):
     """One child of an application, such as `app.adapters`: its providers are the application's own slots."""
 
-    def __init__(self, name: str, parts: Mapping[str, Slot]) -> None:
+    def __init__(self, name: str, parts: Mapping[str, Slot[Any]]) -> None:
         super().__init__()
         self.name = name
         for part, slot in parts.items():
             self.place(part, slot)
 
-    def find_late(self, name: str) -> Slot | None:
+    def find_late(self, name: str) -> Slot[Any] | None:
         """Return a slot that is known only now; the container that owns this child replaces it."""
         return None
 
-    def place(self, name: str, slot: Slot) -> None:
+    def place(self, name: str, slot: Slot[Any]) -> None:
         """Make a slot reachable: as an attribute, or below the slot of its first segment."""
         if name.isidentifier():
             setattr(self, name, slot)

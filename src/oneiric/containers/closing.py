@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from oneiric.core.errors import NeedsAsyncOpen, OneiricError
 from oneiric.core.health import CLOSE_TIMEOUT_S
 from oneiric.core.log import log
 from oneiric.providers.adapter import Closer
 from oneiric.providers.slot import Cell
+
+T = TypeVar("T")
 
 
 class Held(NamedTuple):
@@ -87,6 +90,18 @@ def report(failures: list[Exception], error: BaseException | None) -> None:
     if error is None:
         raise ExceptionGroup("closing a scope failed", failures)
     log().error("a scope failed to close", errors=[type(failure).__name__ for failure in failures])
+
+
+def begin(steps: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
+    """
+    Return a task that runs a coroutine; it begins at once, and is done already where nothing has to wait.
+
+    Python 3.11 cannot begin a task at once: there it begins when the event loop comes to it.
+    """
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(steps, loop=loop, name=name, eager_start=True)
+    return loop.create_task(steps, name=name)
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from oneiric.containers import active, scopes
 from oneiric.containers.child import ChildContainer
 from oneiric.containers.declaring import Declaring
+from oneiric.containers.decoration import Decorated, Decoration
 from oneiric.containers.explain import Explainer
 from oneiric.containers.explanation import Explanation
 from oneiric.containers.fitting import check_fit
@@ -16,22 +17,26 @@ from oneiric.containers.graph import Graph, draw
 from oneiric.containers.index import Index
 from oneiric.containers.known_secrets import KnownSecrets
 from oneiric.containers.layers import LayerContainer, Override
+from oneiric.containers.local import LocalOverride, LocalView
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import Selection
 from oneiric.containers.slots import CHILDREN, Slots
 from oneiric.containers.stack import Stack
+from oneiric.containers.unbound import of_objects
 from oneiric.containers.validation import validate
-from oneiric.containers.wiring import ROUNDS, Wiring
+from oneiric.containers.wiring import ROUNDS, Entry, Wiring
 from oneiric.core.errors import InvalidApplication, OneiricError, Problem
 from oneiric.core.models import validated
-from oneiric.core.origins import OverrideOrigin, caller
-from oneiric.core.profiles import BUILT_IN, Profile, find_profile
+from oneiric.core.origins import CodeOrigin, OverrideOrigin, caller, defined_at
+from oneiric.core.profiles import BUILT_IN, LAYERS, Profile, find_profile
 from oneiric.core.values import MISSING, sealed
 from oneiric.providers.catalog import Catalog
 from oneiric.providers.engine import Provider, traverse
 from oneiric.providers.slot import Binding, Slot
 
-F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+P = ParamSpec("P")
+OpenedT = TypeVar("OpenedT", LocalOverride, scopes.Scoped)
 
 
 class Container(Declaring):
@@ -110,11 +115,11 @@ class Container(Declaring):
             return child
         return super().__getattribute__(name)  # raises again what a property raised, or that there is no such attribute
 
-    def _find_late(self, child: str, name: str) -> Slot | None:
+    def _find_late(self, child: str, name: str) -> Slot[Any] | None:
         self.stack.widen()
         return self.slots.of_child(child).get(name)
 
-    def _make_child(self, name: str, parts: Mapping[str, Slot]) -> ChildContainer:
+    def _make_child(self, name: str, parts: Mapping[str, Slot[Any]]) -> ChildContainer:
         return ChildContainer(name, parts)
 
     def traverse(self, types: Any = None) -> Iterator[Provider[Any]]:  # type: ignore[override]  # no class-level form
@@ -130,6 +135,12 @@ class Container(Declaring):
     def overridden(self, value: object) -> None:
         """The engine sets its own empty stack when a container is made; ours is kept elsewhere."""
 
+    @property
+    def applied(self) -> tuple[LayerContainer, ...]:
+        """The layers that code has applied: all but those of a configuration, lowest first."""
+        return self.overridden
+
+    @of_objects
     def override(  # type: ignore[override]  # maps are taken as well, and a handle is returned
         self, overriding: LayerContainer | Mapping[Any, object]
     ) -> Override:
@@ -157,6 +168,81 @@ class Container(Declaring):
             stack.checked.add(layer)
         return Override(self, layer, overriding)
 
+    @overload
+    def decorate(self, name: str, function: Callable[..., Any], *, layer: str = "code") -> Decorated: ...
+
+    @overload
+    def decorate(
+        self,
+        name: Callable[..., T],
+        function: Callable[[T], T] | Callable[Concatenate[T, ...], T],
+        *,
+        layer: str = "code",
+    ) -> Decorated: ...
+
+    def decorate(self, name: Any, function: Callable[..., Any], *, layer: str = "code") -> Decorated:
+        """
+        Wrap the object of a slot: `app.decorate("cache", traced)`.
+
+        Several wrappers stand in the order of their layers, the lowest innermost; in a profile in which a layer does
+        not speak, its wrappers are not there. The health and the closing of an adapter stay those of the innermost.
+
+        Args:
+            name: The slot, by name or type.
+            function: Takes the object, and returns what stands for it; it may ask for more: `Inject[T] = INJECTED`.
+            layer: The layer that speaks.
+
+        Returns:
+            A handle with `undo()`, which is a context manager too.
+
+        Raises:
+            UnknownSlot: No slot has that name or type.
+            ValueError: No layer has that name.
+        """
+        if layer not in LAYERS:
+            raise ValueError(f'no layer is named "{layer}"; choose one of: {", ".join(LAYERS)}')
+        slot = self.stack.resolve(name)
+        decoration = Decoration(layer, function, CodeOrigin(defined_at(getattr(function, "__injected__", function))))
+        self.stack.decorate(slot, decoration)
+        return Decorated(slot, decoration, self.stack.undecorate)
+
+    @of_objects
+    def local_override(self, overriding: Mapping[Any, object]) -> LocalOverride:
+        """
+        Bind objects, adapter classes, providers or adapters by name for this context alone, and what copies it.
+
+        Tasks that are created afterwards see it, and so do `asyncio.to_thread` and the thread pools of frameworks;
+        threads started by hand and tasks that run already do not.
+
+        Args:
+            overriding: A map from slot names or types to what shall fill them.
+
+        Raises:
+            UnknownSlot: It names a slot that is not declared; nothing is applied.
+            WrongType: It binds something that does not fit; nothing is applied.
+            Refused: It names an adapter that cannot fill the slot; nothing is applied.
+        """
+        layer = LayerContainer("explicit", overriding, origin=OverrideOrigin(caller(1)))
+        return self._noted(LocalOverride(self.wiring, self._given(layer), overriding))
+
+    def _noted(self, opened: OpenedT) -> OpenedT:
+        """Note what code opened and has to end, while somebody keeps account of it."""
+        if self.wiring.ledger is not None:
+            self.wiring.ledger.append(opened)
+        return opened
+
+    def _given(self, layer: LayerContainer) -> Mapping[Slot[Any], Binding]:
+        """Return what a layer binds, by slot. Raises what is wrong with it."""
+        profile, given = self.profile, {}
+        for key, said in layer.bindings.items():
+            slot = self.stack.resolve(key)
+            binding = given[slot] = Binding(layer.name, profile.rank(layer.name) or 0, said)
+            if binding.chosen is None:
+                check_fit(slot, said.value)
+            elif (error := self.stack.selection.choose(slot, [binding]).error) is not None:
+                raise error
+        return given
+
     def drop(self, layer: LayerContainer) -> None:
         """Take a layer away, wherever it is in the stack; one that is not applied is ignored."""
         self.stack.drop(layer)
@@ -175,27 +261,34 @@ class Container(Declaring):
     async def settled(self) -> None:
         """Wait until what a change made superfluous is closed; a bare container has nothing to close."""
 
-    def build(self, slot: Slot) -> Any:
+    def build(self, slot: Slot[Any]) -> Any:
         """Return a slot's object, building it if it is not there."""
         return self.wiring.build(slot)
 
-    def override_slot(self, slot: Slot, value: object) -> Override:
+    def seen(self, slot: Slot[Any]) -> Any:
+        """Return a slot's object as this context sees it: under a local override it may be another one."""
+        view = active.active()
+        if isinstance(view, LocalView) and view.whole is self.wiring:
+            return view.build(slot)
+        return slot.cell.live if slot.cell.is_built else self.build(slot)
+
+    def override_slot(self, slot: Slot[Any], value: object) -> Override:
         """Bind one thing to one slot in layer `explicit`. Raises WrongType if it does not fit."""
         check_fit(slot, value)
         layer = LayerContainer("explicit", {slot: value}, origin=OverrideOrigin(caller(2)))
         return Override(self, self.stack.put(layer), value)
 
-    def drop_binding(self, slot: Slot, binding: Binding) -> None:
+    def drop_binding(self, slot: Slot[Any], binding: Binding) -> None:
         """Take the layer of one explicit binding away."""
         layer = self.stack.layer_of(binding)
         if layer is not None:
             self.drop(layer)
 
-    def provider_of(self, slot: Slot, binding: Binding) -> Provider[Any]:
+    def provider_of(self, slot: Slot[Any], binding: Binding) -> Provider[Any]:
         """Return the engine's provider of a binding, made on first use."""
         return self.wiring.provider_of(slot, binding)
 
-    def inputs_of(self, slot: Slot) -> Iterator[Slot]:
+    def inputs_of(self, slot: Slot[Any]) -> Iterator[Slot[Any]]:
         """Yield the slots that a slot's object needs."""
         edges = self.index.read(self.wiring, slot).edges
         yield from (edge.slot for edge in edges if edge.slot is not None)
@@ -204,17 +297,17 @@ class Container(Declaring):
         """Return the cells that an injected function reads."""
         return self.wiring.bind(site)
 
-    def enter(self, site: Any, given: tuple[Any, ...]) -> scopes.SiteEntry:
+    def enter(self, site: Any, given: tuple[Any, ...]) -> Entry:
         """Return the slow path of one injected call."""
         return self.wiring.enter(site, given)
 
     def scope(self, kind: str) -> scopes.Scoped:
         """Open a `request` or `task` scope by hand: `with app.scope("task"): ...`, or `async with`."""
-        return scopes.Scoped(kind, self.wiring)
+        return self._noted(scopes.Scoped(kind, self.wiring))
 
-    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call an injected function for this application; of an asynchronous one the result is to be awaited."""
-        return active.belonging(function, self)(*args, **kwargs)
+        return active.belonging(function, self)(*args, **kwargs)  # type: ignore[no-any-return]  # the same kind
 
     def make_default(self) -> None:
         """Let injected calls that say nothing else belong to this application."""

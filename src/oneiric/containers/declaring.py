@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from oneiric.containers import scopes
 from oneiric.containers.needs import read_needs
@@ -20,6 +20,7 @@ from oneiric.providers.engine import DynamicContainer, Provider
 from oneiric.providers.slot import Binding, Slot, label_of, own_provider
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Declaring(DynamicContainer):
@@ -36,8 +37,44 @@ class Declaring(DynamicContainer):
     slots: Slots
     stack: Stack
     sections: Sections
-    subscriptions: dict[str, list[Slot]]
+    subscriptions: dict[str, list[Slot[Any]]]
     _asked: list[Named]  # what registered functions ask of slots that are not declared yet
+
+    @overload
+    def slot(
+        self,
+        name: str,
+        type_: Callable[..., T],  # a class, or a Protocol: mypy takes none for `type[T]`
+        *,
+        capabilities: Iterable[str] = (),
+        any_of: Iterable[str] = (),
+        eager: bool = False,
+        protected: bool = False,
+    ) -> Slot[T]: ...
+
+    @overload
+    def slot(
+        self,
+        name: str,
+        type_: None = None,
+        *,
+        capabilities: Iterable[str] = (),
+        any_of: Iterable[str] = (),
+        eager: bool = False,
+        protected: bool = False,
+    ) -> Slot[Any]: ...
+
+    @overload
+    def slot(
+        self,
+        name: Callable[..., T],
+        type_: None = None,
+        *,
+        capabilities: Iterable[str] = (),
+        any_of: Iterable[str] = (),
+        eager: bool = False,
+        protected: bool = False,
+    ) -> Slot[T]: ...
 
     def slot(
         self,
@@ -48,7 +85,7 @@ class Declaring(DynamicContainer):
         any_of: Iterable[str] = (),
         eager: bool = False,
         protected: bool = False,
-    ) -> Slot:
+    ) -> Slot[Any]:
         """
         Declare a slot, or return one that is declared.
 
@@ -154,7 +191,7 @@ class Declaring(DynamicContainer):
 
         return register
 
-    def _register(self, slot: Slot, target: Any, provider: Provider[Any]) -> None:
+    def _register(self, slot: Slot[Any], target: Any, provider: Provider[Any]) -> None:
         """Bind what the code itself brings, in layer `code`."""
         origin = CodeOrigin(defined_at(getattr(target, "__injected__", target)))
         slot.bindings = (Binding("code", CODE_RANK, Said(provider, origin), label_of(target)),)
@@ -166,13 +203,13 @@ class Declaring(DynamicContainer):
         self._asked += [need.named for need in read_needs(target).values() if need.named is not None]
         self._placed(slot)
 
-    def _ask(self, slot: Slot, capabilities: frozenset[str], any_of: frozenset[str]) -> None:
+    def _ask(self, slot: Slot[Any], capabilities: frozenset[str], any_of: frozenset[str]) -> None:
         """Let a slot ask its adapter for more."""
         slot.wants |= capabilities
         slot.any_of |= {any_of} if any_of else set()
         self.stack.move([slot])
 
-    def _placed(self, slot: Slot, *aliases: str) -> None:
+    def _placed(self, slot: Slot[Any], *aliases: str) -> None:
         """Make a new slot, or a new name of one, reachable; layers and functions may have spoken about it before."""
         if child := self.__dict__.get(slot.child):
             child.place(aliases[0] if aliases else slot.name, slot)
@@ -183,7 +220,7 @@ class Declaring(DynamicContainer):
                 if named.capabilities or named.any_of:
                     self._ask(asked, named.capabilities, named.any_of)
 
-    def settings(self, model: type, *, section: str | None = None) -> Slot:
+    def settings(self, model: type, *, section: str | None = None) -> Slot[Any]:
         """
         Let a section of the configuration be read as a settings model, and be injected: `Inject[OrdersSettings]`.
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+from oneiric.containers.answer import Answer
 from oneiric.containers.needs import Need, Way
 from oneiric.containers.scopes import DEPTH
 from oneiric.core.errors import DependencyCycle, OneiricError, ScopeLeak
-from oneiric.providers.slot import Slot
+from oneiric.providers.slot import Cell, Slot
 
 
 class Needing(Protocol):
     """What a descent asks of the container."""
 
-    def asks(self, slot: Slot) -> Mapping[str, Need]:
+    def asks(self, slot: Slot[Any]) -> Mapping[str, Need]:
         """Return what the slot's winner asks for, by parameter."""
 
-    def find(self, need: Need) -> Slot | None:
-        """Return the slot that a need means; None if it is optional and cannot be met."""
+    def answer(self, need: Need) -> Answer:
+        """Return the slots that a need means."""
+
+    def cell_of(self, slot: Slot[Any]) -> Cell:
+        """Return the cell that holds the object of an app-scoped slot."""
 
 
-def below(slot: Slot, way: Way, plan: Needing) -> list[tuple[Slot, Way]]:
+def below(slot: Slot[Any], way: Way, plan: Needing) -> list[tuple[Slot[Any], Way]]:
     """
     Return the slots to build before `slot`, in that order, each with the way to it; without recursion.
 
@@ -32,8 +36,8 @@ def below(slot: Slot, way: Way, plan: Needing) -> list[tuple[Slot, Way]]:
         ScopeLeak: An object that lives long would hold one that lives short.
         OneiricError: A slot that is needed is not declared, or nobody fills it.
     """
-    order: list[tuple[Slot, Way]] = []
-    done: set[Slot] = set()
+    order: list[tuple[Slot[Any], Way]] = []
+    done: set[Slot[Any]] = set()
     on_way = {slot: None}  # a dict keeps the order
     work = [(slot, way, _inputs(slot, way, plan))]
     while work:
@@ -47,14 +51,14 @@ def below(slot: Slot, way: Way, plan: Needing) -> list[tuple[Slot, Way]]:
         elif needed in on_way:
             names = [other.name for other in on_way]
             raise DependencyCycle([*names[names.index(needed.name) :], needed.name])
-        elif needed not in done and not (needed.scope == "app" and needed.cell.is_built):
+        elif needed not in done and not (needed.scope == "app" and plan.cell_of(needed).is_built):
             there = Way(here, f"slot {needed.name}")
             on_way[needed] = None
             work.append((needed, there, _inputs(needed, there, plan)))
     return order[:-1]
 
 
-def _inputs(slot: Slot, way: Way, plan: Needing) -> Iterator[Slot]:
+def _inputs(slot: Slot[Any], way: Way, plan: Needing) -> Iterator[Slot[Any]]:
     if slot.kind not in {"adapter", "object"}:
         return  # a registered function is handed out as it is; what it needs is built when it is called
     needs: Mapping[str, Need] = {}
@@ -65,13 +69,12 @@ def _inputs(slot: Slot, way: Way, plan: Needing) -> Iterator[Slot]:
         raise
     for need in needs.values():
         try:
-            found = plan.find(need)
+            answer = plan.answer(need)
         except OneiricError as error:
             error.path = (*way.nodes(), need.at)
             raise
-        if found is None:
-            continue
-        if DEPTH[found.scope] > DEPTH[slot.scope]:
-            held = f"slot {found.name}"
-            raise ScopeLeak(f"slot {slot.name}", slot.scope, held, found.scope, path=(*way.nodes(), held))
-        yield found
+        for found in answer.inputs:
+            if DEPTH[found.scope] > DEPTH[slot.scope]:
+                held = f"slot {found.name}"
+                raise ScopeLeak(f"slot {slot.name}", slot.scope, held, found.scope, path=(*way.nodes(), held))
+            yield found

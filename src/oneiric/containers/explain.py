@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
+from oneiric.containers.decoration import in_order
 from oneiric.containers.explain_values import Setting, explain_value, typed
-from oneiric.containers.explanation import NOBODY, Candidate, Counterfactual, Explanation, Input
+from oneiric.containers.explanation import NOBODY, Candidate, Counterfactual, Explanation, Input, Wrapper
 from oneiric.containers.index import Index
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import SECRETS, Selection
@@ -118,7 +119,7 @@ class Explainer:
             model = self._container.sections[section]
             yield Settings(model, typed(model, self._stack.selection.values(section, model)))
 
-    def _of(self, slot: Slot, adapter: str) -> Iterator[Settings]:
+    def _of(self, slot: Slot[Any], adapter: str) -> Iterator[Settings]:
         """Yield the settings of the adapter in use, then those of the one that a key names, if that is another."""
         in_use = self._settings(slot)
         if in_use is not None:
@@ -141,7 +142,7 @@ class Explainer:
             made = typed(model, values)
             yield from (self._value(Setting(model, made, value), others=False) for value in made)
 
-    def slot(self, slot: Slot) -> Explanation:
+    def slot(self, slot: Slot[Any]) -> Explanation:
         """Explain who fills a slot."""
         if slot.category is None and not slot.bindings:
             self._stack.widen()
@@ -168,6 +169,7 @@ class Explainer:
             candidates=tuple(candidates),
             error=error.problem if error else None,
             settings=settings,
+            decorations=tuple(_decorations(slot, selection)),
             needs=needs,
             used_by=tuple(f"slot {r.slot.name}" if r.slot.kind == "object" else need.at for r, need in users),
             counterfactuals=tuple(self._otherwise(slot, selection, voices, choice)),
@@ -176,14 +178,14 @@ class Explainer:
             state=self._state(slot),
         )
 
-    def _explained(self, slot: Slot) -> Iterator[Explanation]:
+    def _explained(self, slot: Slot[Any]) -> Iterator[Explanation]:
         """Explain the settings of a slot; what nobody speaks about cannot be otherwise elsewhere."""
         found = self._settings(slot)
         if found is not None:
             for value in found.values:
                 yield self._value(Setting(found.model, found.values, value), others=value.is_said)
 
-    def _store(self, slot: Slot, settings: Sequence[Explanation]) -> Iterator[Input]:
+    def _store(self, slot: Slot[Any], settings: Sequence[Explanation]) -> Iterator[Input]:
         """Yield slot `secrets` where a setting comes from its store."""
         store = self._stack.slots.by_name.get(SECRETS)
         asked = any(one.winner is not None and one.winner.redacted and one.winner.secret for one in settings)
@@ -191,12 +193,12 @@ class Explainer:
             record = self._container.index.records[store]
             yield Input(store.name, record.label, record.layer)
 
-    def _state(self, slot: Slot) -> str:
+    def _state(self, slot: Slot[Any]) -> str:
         if slot.cell.is_built:
             return "ready"
         return "not built yet" if self._container.state == "started" else "not started"
 
-    def _settings(self, slot: Slot) -> Settings | None:
+    def _settings(self, slot: Slot[Any]) -> Settings | None:
         """Return the decided settings of who fills a slot; None where nobody does, or it has none."""
         try:
             found = self._container.wiring.values_of(slot, self._stack.winner(slot))
@@ -205,7 +207,7 @@ class Explainer:
         return None if found is None else Settings(found[0], typed(*found))
 
     def _otherwise(
-        self, slot: Slot, selection: Selection, voices: Sequence[Binding], choice: Choice
+        self, slot: Slot[Any], selection: Selection, voices: Sequence[Binding], choice: Choice
     ) -> Iterator[Counterfactual]:
         """Decide again without the winner, and in every profile where the answer differs."""
         if choice.voice is not None:
@@ -228,7 +230,7 @@ def _outcome(choice: Choice, voices: Sequence[Binding]) -> dict[str, Any]:
     return {"layer": "code", "value": choice.offer.name if choice.offer else None}
 
 
-def _candidates(slot: Slot, stack: Stack, voices: Sequence[Binding], choice: Choice) -> Iterator[Candidate]:
+def _candidates(slot: Slot[Any], stack: Stack, voices: Sequence[Binding], choice: Choice) -> Iterator[Candidate]:
     """Yield every candidate, layers high to low, within a layer high to low, then by name."""
     selection = stack.selection
     wants = selection.wants(slot)
@@ -272,7 +274,7 @@ def _candidate(position: int, voice: Binding, choice: Choice, wants: Wants, mask
     return Candidate(voice.layer, status, reason, voice.label, origin=voice.origin)
 
 
-def _offered(slot: Slot, selection: Selection, choice: Choice) -> Iterator[Candidate]:
+def _offered(slot: Slot[Any], selection: Selection, choice: Choice) -> Iterator[Candidate]:
     """Yield the adapters of the catalog: the one the ranking took, and why it did not take the others."""
     wants = selection.wants(slot)
     offers = sorted(selection.offers(slot).values(), key=lambda offer: (-offer.priority, offer.name))
@@ -295,7 +297,13 @@ def _offered(slot: Slot, selection: Selection, choice: Choice) -> Iterator[Candi
         yield Candidate("code", "ineligible", reason, offer.name, origin=offer.origin, detail=detail)
 
 
-def _place(slot: Slot, wiring: Wiring, choice: Choice, voices: Sequence[Binding]) -> str | None:
+def _decorations(slot: Slot[Any], selection: Selection) -> Iterator[Wrapper]:
+    """Yield what wraps the slot's object, the innermost first."""
+    for one in in_order(slot.decorations, selection.profile):
+        yield Wrapper(one.layer, one.label, one.origin)
+
+
+def _place(slot: Slot[Any], wiring: Wiring, choice: Choice, voices: Sequence[Binding]) -> str | None:
     """Return the class or function that fills a slot, for the first line of the text."""
     if choice.error is not None:
         return None

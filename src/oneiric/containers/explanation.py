@@ -58,6 +58,18 @@ class Input(NamedTuple):
         return {"name": self.name, "winner": self.winner, "layer": self.layer}
 
 
+class Wrapper(NamedTuple):
+    """A function that wraps the object of the explained slot."""
+
+    layer: str
+    name: str
+    origin: Origin
+
+    def fields(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {"layer": self.layer, "name": self.name, "origin": self.origin.fields()}
+
+
 class Counterfactual(NamedTuple):
     """What would be, if one thing were otherwise; found by deciding again."""
 
@@ -82,6 +94,7 @@ class Explanation:
         winner: Who won; None if `error` says why nobody did.
         candidates: All who spoke or could have, layers high to low.
         settings: The settings of the winning adapter, by name.
+        decorations: What wraps the object, the innermost first.
         used_by: Who needs it.
         at: The class or function that fills the slot; for the text only, as `scope` and `state`.
         scope: How long one object lives: `app`, `request` or `task`; empty for a value.
@@ -98,6 +111,7 @@ class Explanation:
     warnings: tuple[Problem, ...] = ()
     error: Problem | None = None
     settings: tuple[Explanation, ...] = ()
+    decorations: tuple[Wrapper, ...] = ()
     needs: tuple[Input, ...] = ()
     used_by: tuple[str, ...] = ()
     counterfactuals: tuple[Counterfactual, ...] = ()
@@ -126,6 +140,7 @@ class Explanation:
             "warnings": [problem.fields() for problem in self.warnings],
             "error": self.error.fields() if self.error else None,
             "settings": [setting.fields() for setting in self.settings],
+            "decorations": [one.fields() for one in self.decorations],
             "needs": [need.fields() for need in self.needs],
             "used_by": list(self.used_by),
             "counterfactuals": [item.fields() for item in self.counterfactuals],
@@ -237,6 +252,9 @@ def _verb(candidate: Candidate) -> str:
 
 
 def _rest(explained: Explanation) -> Iterator[str]:
+    if explained.decorations:
+        said = [f"{one.name} ({one.layer} {one.origin})" for one in explained.decorations]
+        yield f"wrapped   {', then '.join(said)}"
     if explained.needs:
         said = [f"{n.name} -> {n.winner or NOBODY}{_in_brackets(n.layer, ' ')}" for n in explained.needs]
         yield f"needs     {'    '.join(said)}"

@@ -12,14 +12,14 @@ from oneiric.providers.engine import Object, Provider
 from oneiric.providers.slot import Slot, described
 
 
-def declared_type(slot: Slot) -> Any:
+def declared_type(slot: Slot[Any]) -> Any:
     """Return the slot's type, imported now where only its name was known; None if it has none."""
     if slot.type is None and slot.type_name is not None and slot.category is not None:
         slot.type = load(slot.type_name)
     return slot.type
 
 
-def check_fit(slot: Slot, value: object) -> None:
+def check_fit(slot: Slot[Any], value: object) -> None:
     """
     Make sure that what somebody binds to a slot fits it.
 

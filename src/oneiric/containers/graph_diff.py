@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from oneiric.containers.graph import Graph, Outcome
 from oneiric.containers.selection import Selection
@@ -54,9 +54,9 @@ def _differing(stack: Stack, other: Selection) -> Iterator[tuple[str, Outcome]]:
             yield f"slot {slot.name}", there
 
 
-def _voices(stack: Stack, selection: Selection) -> dict[Slot, list[Binding]]:
+def _voices(stack: Stack, selection: Selection) -> dict[Slot[Any], list[Binding]]:
     """Return what the layers of a selection say, high to low, by slot."""
-    found: dict[Slot, list[Binding]] = {}
+    found: dict[Slot[Any], list[Binding]] = {}
     for rank, layer in reversed(selection.layers):
         for key, said in layer.bindings.items():
             slot = stack.lookup(key)
@@ -65,7 +65,7 @@ def _voices(stack: Stack, selection: Selection) -> dict[Slot, list[Binding]]:
     return found
 
 
-def _outcome(slot: Slot, selection: Selection, voices: Sequence[Binding]) -> Outcome:
+def _outcome(slot: Slot[Any], selection: Selection, voices: Sequence[Binding]) -> Outcome:
     choice = selection.choose(slot, voices)
     layer = voices[choice.voice].layer if choice.voice is not None else None
     if choice.error is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oneiric.containers.index import Record
 from oneiric.containers.selection import Selection
@@ -109,9 +109,9 @@ def _offered(record: Record, selection: Selection) -> Iterator[Rival]:
         yield Rival(offer.name, "code", "ineligible", reason or "lower-priority", offer.origin, detail)
 
 
-def silenced_rivals(stack: Stack) -> Mapping[Slot, Sequence[Rival]]:
+def silenced_rivals(stack: Stack) -> Mapping[Slot[Any], Sequence[Rival]]:
     """Return what those layers say that are silent in the profile in force, by slot; the higher layer first."""
-    found: dict[Slot, list[Rival]] = {}
+    found: dict[Slot[Any], list[Rival]] = {}
     for layer in reversed(stack.selection.silent):
         for key, said in layer.bindings.items():
             slot = stack.lookup(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from oneiric.containers.needs import Need
 from oneiric.containers.scopes import DEPTH
@@ -21,8 +21,13 @@ class Edge(NamedTuple):
     """One need: who asks, by which parameter, and the slot that answers; None where none does."""
 
     need: Need
-    slot: Slot | None
+    slot: Slot[Any] | None
     fault: OneiricError | None = None
+
+    @property
+    def held(self) -> Slot[Any] | None:
+        """The slot whose object is held by who asks; None where it is looked up or made later."""
+        return None if self.need.is_lazy else self.slot
 
 
 @dataclass(slots=True)
@@ -37,7 +42,7 @@ class Record:
         edges: What it needs.
     """
 
-    slot: Slot
+    slot: Slot[Any]
     winner: Binding | None = None
     fault: OneiricError | None = None
     edges: Sequence[Edge] = ()
@@ -64,19 +69,19 @@ class Record:
 class Source(Protocol):
     """What the index asks of a container."""
 
-    def every_slot(self) -> Sequence[Slot]:
+    def every_slot(self) -> Sequence[Slot[Any]]:
         """Return every slot and registered function."""
 
-    def look(self, slot: Slot) -> tuple[Binding | None, OneiricError | None]:
+    def look(self, slot: Slot[Any]) -> tuple[Binding | None, OneiricError | None]:
         """Return the binding that fills a slot, or the fault that keeps it from one."""
 
-    def asks(self, slot: Slot) -> Mapping[str, Need]:
+    def asks(self, slot: Slot[Any]) -> Mapping[str, Need]:
         """Return what the slot's winner needs, by parameter; its class is imported for that."""
 
-    def match(self, need: Need) -> tuple[Slot | None, OneiricError | None]:
-        """Return the slot that a need means, or the fault that keeps it from one."""
+    def match(self, need: Need) -> tuple[tuple[Slot[Any], ...], OneiricError | None]:
+        """Return the slots that a need means, or the fault that keeps it from them."""
 
-    def lacks(self, slot: Slot, need: Need) -> frozenset[str]:
+    def lacks(self, slot: Slot[Any], need: Need) -> frozenset[str]:
         """Return the capabilities that a need asks for and the slot's winner does not have."""
 
 
@@ -84,7 +89,7 @@ class Index:
     """The records of one state of a container, made once for each state."""
 
     def __init__(self, source: Source) -> None:
-        self.records: dict[Slot, Record] = {}
+        self.records: dict[Slot[Any], Record] = {}
         for slot in source.every_slot():
             self.records[slot] = Record(slot, *source.look(slot))
         work = [record for record in self.records.values() if record.slot.kind != "adapter" or record.slot.eager]
@@ -98,7 +103,7 @@ class Index:
                     seen.add(edge.slot)
                     work.append(self.records[edge.slot])
         self.used = seen
-        self._users: dict[Slot, list[tuple[Record, Need]]] | None = None
+        self._users: dict[Slot[Any], list[tuple[Record, Need]]] | None = None
 
     def _read(self, source: Source, record: Record) -> None:
         edges: list[Edge] = []
@@ -109,15 +114,17 @@ class Index:
             record.fault = error
             return
         for need in needs.values():
-            slot, fault = source.match(need)
-            fits = slot is not None and fault is None and self.records[slot].fault is None
-            if slot is not None and fits and (missing := source.lacks(slot, need)):
-                label = self.records[slot].label or "?"
-                fault = SelectionMissingCapability(slot.name, label, missing, others=(), origin=CodeOrigin(need.at))
-            edges.append(Edge(need, slot, fault))
+            slots, fault = source.match(need)
+            for slot in slots:
+                if self.records[slot].fault is None and (missing := source.lacks(slot, need)):
+                    label = self.records[slot].label or "?"
+                    fault = SelectionMissingCapability(slot.name, label, missing, others=(), origin=CodeOrigin(need.at))
+                edges.append(Edge(need, slot, fault))
+            if not slots:
+                edges.append(Edge(need, None, fault))
         record.edges = edges
 
-    def read(self, source: Source, slot: Slot) -> Record:
+    def read(self, source: Source, slot: Slot[Any]) -> Record:
         """Return the record of a slot with its needs, also of one that nothing reaches."""
         record = self.records[slot]
         if slot not in self.used and record.fault is None:
@@ -125,7 +132,7 @@ class Index:
             self._read(source, record)
         return record
 
-    def users(self, slot: Slot) -> list[tuple[Record, Need]]:
+    def users(self, slot: Slot[Any]) -> list[tuple[Record, Need]]:
         """Return who needs a slot, sorted."""
         if self._users is None:
             self._users = {}
@@ -135,7 +142,7 @@ class Index:
                         self._users.setdefault(edge.slot, []).append((record, edge.need))
         return sorted(self._users.get(slot, ()), key=lambda user: (user[0].node, user[1].at))
 
-    def path_to(self, slot: Slot) -> tuple[str, ...]:
+    def path_to(self, slot: Slot[Any]) -> tuple[str, ...]:
         """Return a way from a registered function down to a slot: `handler x`, `slot sessions`, `slot cache`."""
         way = [self.records[slot].node]
         seen = {slot}
@@ -161,11 +168,11 @@ class Index:
 
     def _cycles(self) -> Iterator[OneiricError]:
         """Search in depth, without recursion: a chain may be longer than the interpreter's stack."""
-        done: set[Slot] = set()
+        done: set[Slot[Any]] = set()
         for start in self.records:  # in the order of declaration, so that every process tells the same cycle
             if start in done or start not in self.used:
                 continue
-            way: list[Slot] = [start]
+            way: list[Slot[Any]] = [start]
             on_way = {start}
             work = [iter(self.records[start].edges)]
             while work:
@@ -174,22 +181,22 @@ class Index:
                     work.pop()
                     done.add(way[-1])
                     on_way.discard(way.pop())
-                elif edge.slot is None or edge.slot in done:
+                elif edge.held is None or edge.held in done:
                     continue
-                elif edge.slot in on_way:
-                    cycle = [slot.name for slot in way[way.index(edge.slot) :]]
+                elif edge.held in on_way:
+                    cycle = [slot.name for slot in way[way.index(edge.held) :]]
                     yield DependencyCycle([*cycle, cycle[0]], origin=CodeOrigin(edge.need.site))
                 else:
-                    way.append(edge.slot)
-                    on_way.add(edge.slot)
-                    work.append(iter(self.records[edge.slot].edges))
+                    way.append(edge.held)
+                    on_way.add(edge.held)
+                    work.append(iter(self.records[edge.held].edges))
 
     def _leaks(self) -> Iterator[OneiricError]:
         for record in self.records.values():
             if record.slot.kind not in {"adapter", "object"}:
                 continue  # functions run inside a scope of their own
             for edge in record.edges:
-                held = edge.slot
+                held = edge.held
                 if held is not None and DEPTH[held.scope] > DEPTH[record.slot.scope]:
                     yield ScopeLeak(
                         f"slot {record.slot.name}",
@@ -200,21 +207,34 @@ class Index:
                         origin=CodeOrigin(edge.need.site),
                     )
 
-    def levels(self, wanted: Sequence[Slot]) -> list[list[Slot]]:
+    def opened_by(self, roots: Sequence[Record]) -> set[Slot[Any]]:
+        """Return the slots that functions lead to by handles as well; what a factory makes is not among them."""
+        found: set[Slot[Any]] = set()
+        work = list(roots)
+        while work:
+            for edge in work.pop().edges:
+                if edge.slot is None or edge.slot in found:
+                    continue
+                if edge.need.shape != "factory":
+                    found.add(edge.slot)
+                work.append(self.records[edge.slot])
+        return found
+
+    def levels(self, wanted: Sequence[Slot[Any]]) -> list[list[Slot[Any]]]:
         """Return the slots to open, those that need nothing first; each level needs only earlier ones."""
-        depth: dict[Slot, int] = {}
+        depth: dict[Slot[Any], int] = {}
         for start in wanted:
             work = [start]
             while work:
                 slot = work[-1]
-                below = [edge.slot for edge in self.records[slot].edges if edge.slot is not None]
+                below = [edge.held for edge in self.records[slot].edges if edge.held is not None]
                 open_first = [other for other in below if other not in depth]
                 if open_first:
                     work.extend(open_first)
                     continue
                 depth[slot] = 1 + max((depth[other] for other in below), default=-1)
                 work.pop()
-        levels: list[list[Slot]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+        levels: list[list[Slot[Any]]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
         for slot, level in depth.items():
             levels[level].append(slot)
         return levels

@@ -14,12 +14,15 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from functools import partial
+from textwrap import indent
 from typing import Any, Protocol, TypeVar
 
 from oneiric.containers import active
 from oneiric.containers.needs import Need, Unknown, evaluate, read_need, site_name
+from oneiric.containers.scopes import GENERATED, note_failure
 from oneiric.core.errors import NoActiveApplication
 from oneiric.core.markers import INJECTED
+from oneiric.providers.slot import switch
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,6 +62,7 @@ class Site:
     Attributes:
         function: The function that `@inject` wraps.
         name: `module:qualname`.
+        kind: As `kind_of` tells.
         key: By which an application remembers its cells; it does not keep the site alive.
         is_registered: Some application has it registered, so it belongs to that one.
     """
@@ -67,9 +71,11 @@ class Site:
         self.function = function
         self.name = site_name(function)
         self.is_registered = False
+        self.kind = kind_of(function)
         self.key = weakref.ref(self)
         self.unbound: tuple[Any, ...] = (_Unbuilt(),) * len(needs)
         self.store: Callable[[tuple[Any, ...]], None] = lambda cells: None
+        self.store_way: Callable[[Any], None] = lambda way: None
         self._needs = dict(needs)
         self._around: Mapping[str, Any] = around if any(need.is_unclear for need in needs.values()) else {}
         self._lock = threading.Lock()
@@ -89,6 +95,7 @@ class Site:
     def forget(self) -> None:
         """Drop the cells: the next call asks the active application again."""
         self.store(self.unbound)
+        self.store_way(None)
 
     def pick(self) -> tuple[Any, ...]:
         """Return the cells of the active application."""
@@ -159,39 +166,51 @@ def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[.
 
 # In generated code every name of ours begins with `_0`, which no person gives to a parameter.
 _MAKE = """
-def make(_0f, _0M, _0d, _0switch, _0pick, _0enter, _0st):
+def make(_0f, _0M, _0d, _0switch, _0pick, _0enter, _0note, _0st):
+    _0way = None
     {define} call({head}):
         try:
-            {cells} = _0pick() if _0switch.contextual else _0st
-            {reads}
-        except AttributeError:
-            _0g = None
-        else:
-            {fast}
-        {slow}
+            {body}
+        except Exception as _0e:
+            _0note(_0e)
+            raise
     def store(cells):
         nonlocal _0st
         _0st = cells
-    return call, store"""
+    def store_way(way):
+        nonlocal _0way
+        _0way = way
+    return call, store, store_way"""
+_BODY = """{quick}
+try:
+    {cells} = _0pick() if _0switch.contextual else _0st
+    {reads}
+except AttributeError:
+    _0g = None
+else:
+    {fast}
+{slow}"""
+_QUICK = """if _0way is not None and not _0switch.contextual:
+    async with _0way({given}) as ({values}): return await _0f({args})"""
 _GENERATOR = """if _0g is None:
-            _0g = _0enter({given}).steps(lambda {values}: _0f({args}))
-        return (yield from _0g)"""
+    _0g = _0enter({given}).steps(lambda {values}: _0f({args}))
+return (yield from _0g)"""
 _ASYNC_GENERATOR = """if _0g is None:
-            _0g = _0enter({given}).asteps(lambda {values}: _0f({args}))
+    _0g = _0enter({given}).asteps(lambda {values}: _0f({args}))
+try:
+    _0i = await _0g.__anext__()
+    while True:
         try:
-            _0i = await _0g.__anext__()
-            while True:
-                try:
-                    _0s = yield _0i
-                except GeneratorExit:
-                    await _0g.aclose()
-                    raise
-                except BaseException as _0e:
-                    _0i = await _0g.athrow(_0e)
-                else:
-                    _0i = await _0g.asend(_0s)
-        except StopAsyncIteration:
-            return"""
+            _0s = yield _0i
+        except GeneratorExit:
+            await _0g.aclose()
+            raise
+        except BaseException as _0e:
+            _0i = await _0g.athrow(_0e)
+        else:
+            _0i = await _0g.asend(_0s)
+except StopAsyncIteration:
+    return"""
 _KINDS = {  # how it is defined, what it does when all is built, and what it does else
     "function": ("def", "return _0f({args})", "with _0enter({given}) as ({values}): return _0f({args})"),
     "coroutine": (
@@ -221,18 +240,20 @@ def _compile(function: Callable[..., Any], signature: inspect.Signature, site: S
     head, arguments = _parameters(site, signature, names)
     values = "".join(f"_0v{n}, " for n in range(len(names)))
     given = f"({', '.join(names)},)"
-    source = _MAKE.format(
-        define=define,
-        head=head,
+    body = _BODY.format(
         cells="".join(f"_0c{n}, " for n in range(len(names))),
         reads="; ".join(f"_0v{n} = _0c{n}.live if {name} is _0M else {name}" for n, name in enumerate(names)),
+        quick=_QUICK.format(args=arguments, values=values, given=given) if kind == "coroutine" else "",
         fast=fast.format(args=arguments),
         slow=slow.format(args=arguments, values=values, given=given),
     )
+    source = _MAKE.format(define=define, head=head, body=indent(body, " " * 12).lstrip())
     defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty}
     space: dict[str, Any] = {}
-    exec(source, function.__globals__, space)  # the parameter list is only known here
-    call, site.store = space["make"](function, INJECTED, defaults, active.switch, site.pick, site.enter, site.unbound)
+    exec(compile(source, GENERATED, "exec"), function.__globals__, space)  # the parameter list is only known here
+    call, site.store, site.store_way = space["make"](
+        function, INJECTED, defaults, switch, site.pick, site.enter, note_failure, site.unbound
+    )
     return call
 
 

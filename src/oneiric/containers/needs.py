@@ -8,12 +8,13 @@ import types
 import typing
 import weakref
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from oneiric.core.errors import AnnotationUnresolved
-from oneiric.core.markers import INJECT, INJECTED, Named
+from oneiric.core.markers import INJECT, INJECTED, Factory, Named, Ref
 from oneiric.providers.engine import ProvideMarker, Provider
 
+Shape = Literal["one", "ref", "factory", "list", "dict"]
 _NOTHING: Mapping[str, Any] = types.MappingProxyType({})
 # A scoped object is built for every request, and reading a signature takes longer than making most objects.
 _known: weakref.WeakKeyDictionary[Any, Mapping[str, Need]] = weakref.WeakKeyDictionary()
@@ -30,6 +31,7 @@ class Need(NamedTuple):
         type: The type that decides, where it does not.
         optional: `None` is an answer.
         missing: The name that exists only under TYPE_CHECKING, where the type could not be evaluated.
+        shape: What the parameter is given: the object, a handle on it, what makes new ones, or all of a type.
     """
 
     site: str
@@ -38,6 +40,17 @@ class Need(NamedTuple):
     type: Any
     optional: bool = False
     missing: str | None = None
+    shape: Shape = "one"
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the object is looked up or made later, when the handle is used."""
+        return self.shape in {"ref", "factory"}
+
+    @property
+    def is_many(self) -> bool:
+        """Whether it means every slot of a type."""
+        return self.shape in {"list", "dict"}
 
     @property
     def at(self) -> str:
@@ -211,10 +224,29 @@ def read_need(site: str, fn: Any, parameter: inspect.Parameter, around: Mapping[
             )
         return None
     type_, named, optional = asked
-    if isinstance(type_, typing.ForwardRef):
-        type_ = evaluate(fn, type_.__forward_arg__, around)
+    type_, shape = _shaped(_known_now(fn, type_, around), named)
+    type_ = _known_now(fn, type_, around)
     missing = type_.name if isinstance(type_, Unknown) else None
-    return Need(site, parameter.name, named, type_, optional, missing)
+    return Need(site, parameter.name, named, type_, optional, missing, shape)
+
+
+def _known_now(fn: Any, type_: Any, around: Mapping[str, Any]) -> Any:
+    """Return a type that stands as text inside an annotation."""
+    if isinstance(type_, typing.ForwardRef):
+        return evaluate(fn, type_.__forward_arg__, around)
+    return evaluate(fn, type_, around)
+
+
+def _shaped(type_: Any, named: Named | None) -> tuple[Any, Shape]:
+    """Return the type that decides, and what the parameter is given of it; a slot that is named is never several."""
+    origin, arguments = get_origin(type_), get_args(type_)
+    if origin is Ref or origin is Factory:
+        return arguments[0], "ref" if origin is Ref else "factory"
+    if named is None and origin is list:
+        return arguments[0], "list"
+    if named is None and origin is dict and arguments[0] is str:
+        return arguments[1], "dict"
+    return type_, "one"
 
 
 def _asked(annotation: Any) -> tuple[Any, Named | None, bool] | None:

@@ -133,7 +133,7 @@ class _KnownFields:
             self._models[name] = list(fields_of(self._container.sections[name], name))
         return self._models[name]
 
-    def _of_adapter(self, slot: Slot, adapter: str) -> list[Field]:
+    def _of_adapter(self, slot: Slot[Any], adapter: str) -> list[Field]:
         wiring, name = self._container.wiring, f"{slot.name}.{adapter}"
         if name not in self._models:
             found = wiring.values_for(slot, adapter)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, Protocol
 
-from oneiric.containers.closing import Held, close_now, hold, report, run_closers, running_loop
+from oneiric.containers.answer import Answer
+from oneiric.containers.closing import Held, begin, close_now, hold, report, run_closers, running_loop
+from oneiric.containers.ending import ending
 from oneiric.containers.needs import Need, Way
 from oneiric.core.errors import ScopeClosed
 from oneiric.core.markers import INJECTED
 from oneiric.providers.adapter import Closer
 from oneiric.providers.slot import Cell, Slot
 
+GENERATED = "<injected call>"  # how code objects tell the wrappers that `@inject` generates
 DEPTH = {"app": 0, "request": 1, "task": 2}
-_current: ContextVar[Scope | None] = ContextVar("oneiric_scope", default=None)
+innermost_scope: ContextVar[Scope | None] = ContextVar("oneiric_scope", default=None)
 
 
 class Scope:
@@ -27,29 +30,41 @@ class Scope:
     The exception that ends the body is handed to every resource, so that a session can roll back.
     """
 
+    __slots__ = (
+        "_cells", "_closers", "container", "failure", "generators", "is_closed", "kind", "outer", "values",
+    )  # fmt: skip
+
     def __init__(self, kind: str, container: object) -> None:
         self.kind = kind
         self.container = container
-        self.outer = _current.get()
+        self.outer = innermost_scope.get()
         self.is_closed = False
-        self._cells: dict[Slot, Cell] = {}
+        self.failure: BaseException | None = None  # what left an injected call inside; somebody may have caught it
+        self.values: dict[Slot[Any], Any] = {}  # what was made in place, by the call that opened it
+        self.generators: list[tuple[Slot[Any], Any]] = []  # of these, in the order of their making
+        self._cells: dict[tuple[Slot[Any], object], Cell] = {}
         self._closers: list[Held] = []
-        self._lock = threading.Lock()
 
-    def cell_of(self, slot: Slot) -> Cell:
+    def cell_of(self, slot: Slot[Any], view: object = None) -> Cell:
         """
         Return the cell that holds the slot's object in this scope.
+
+        Args:
+            slot: The slot.
+            view: Whose object it is, where one context sees another one than everybody else.
 
         Raises:
             ScopeClosed: The scope has ended; a task outlived it.
         """
-        with self._lock:
-            if self.is_closed:
-                raise ScopeClosed(slot.name, self.kind)
-            cell = self._cells.get(slot)
-            if cell is None:
-                cell = self._cells[slot] = Cell(slot)
+        if self.is_closed:
+            raise ScopeClosed(slot.name, self.kind)
+        cell = self._cells.get((slot, view))
+        if cell is not None:
             return cell
+        cell = Cell(slot)
+        if view is None and slot in self.values:
+            cell.live = self.values[slot]
+        return self._cells.setdefault((slot, view), cell)  # of threads that come at once, one puts it there
 
     def keep(self, cell: Cell, closer: Closer) -> None:
         """
@@ -58,10 +73,15 @@ class Scope:
         Raises:
             ScopeClosed: The scope ended while it was built, so the caller has to close it.
         """
-        with self._lock:
-            if self.is_closed:
-                raise ScopeClosed(cell.slot.name, self.kind)
-            self._closers.append(Held(cell, closer, running_loop()))
+        held = Held(cell, closer, running_loop())
+        self._closers.append(held)  # before the look: so an end in another thread sees it here, or is seen
+        if not self.is_closed:
+            return
+        try:
+            self._closers.remove(held)
+        except ValueError:
+            return  # the end took it, and closes it
+        raise ScopeClosed(cell.slot.name, self.kind)
 
     async def open(self, cell: Cell, built: Any) -> None:
         """Open an object of this scope, and remember to close it. Raises ScopeClosed as `keep`; then it is closed."""
@@ -83,7 +103,7 @@ class Scope:
         closers = self._end()
         if not closers:
             return
-        closing = asyncio.ensure_future(run_closers(closers, error))
+        closing = begin(run_closers(closers, error))
         cancelled: asyncio.CancelledError | None = None
         while not closing.done():
             try:
@@ -105,21 +125,47 @@ class Scope:
         report(failures, error)
 
     def _end(self) -> list[Held]:
-        with self._lock:
-            self.is_closed = True
-            closers, self._closers = self._closers[::-1], []
+        self.is_closed = True
+        closers: list[Held] = []
+        while self._closers:
+            closers.append(self._closers.pop())
+        loop = running_loop()
+        while self.generators:
+            slot, generator = self.generators.pop()
+            closers.append(Held(Cell(slot), ending(generator), loop))
         return closers
+
+
+class Seen:
+    """A scope as one context sees it: some of the objects in it are its own."""
+
+    __slots__ = ("_scope", "_view")
+
+    def __init__(self, scope: Scope, view: object) -> None:
+        self._scope, self._view = scope, view
+
+    def cell_of(self, slot: Slot[Any]) -> Cell:
+        """Return the cell that holds the slot's object here. Raises ScopeClosed."""
+        return self._scope.cell_of(slot, self._view)
+
+    def keep(self, cell: Cell, closer: Closer) -> None:
+        """Remember how to close what was built. Raises ScopeClosed."""
+        self._scope.keep(cell, closer)
+
+    async def open(self, cell: Cell, built: Any) -> None:
+        """Open an object of the scope. Raises ScopeClosed."""
+        await self._scope.open(cell, built)
 
 
 def current(container: object) -> Scope | None:
     """Return the innermost open scope of a container in this context, or None."""
-    scope = _current.get()
+    scope = innermost_scope.get()
     while scope is not None and scope.container is not container:
         scope = scope.outer  # a call for another application opened its own inside
     return scope
 
 
-def required(container: object, slot: Slot) -> Scope:
+def required(container: object, slot: Slot[Any]) -> Scope:
     """
     Return the scope of this context that a slot's object lives in.
 
@@ -142,16 +188,16 @@ def within(scope: Scope | None) -> Iterator[None]:
     if scope is None:
         yield
         return
-    token = _current.set(scope)
+    token = innermost_scope.set(scope)
     try:
         yield
     finally:
-        _restore(token)
+        restore(token)
 
 
-def _restore(token: Token[Scope | None]) -> None:
+def restore(token: Token[Scope | None]) -> None:
     try:
-        _current.reset(token)
+        innermost_scope.reset(token)
     except ValueError:
         return  # left in another context than entered, as fixtures are: there is nothing to restore there
 
@@ -164,7 +210,7 @@ class Scoped:
         self._token: Token[Scope | None] | None = None
 
     def __enter__(self) -> Scope:
-        self._token = _current.set(self.scope)
+        self._token = innermost_scope.set(self.scope)
         return self.scope
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -178,21 +224,49 @@ class Scoped:
         self._leave()
         await self.scope.aclose(error)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was entered, and not left yet."""
+        return self._token is not None and not self.scope.is_closed
+
     def _leave(self) -> None:
         if self._token is not None:
-            _restore(self._token)
+            restore(self._token)
+
+
+def note_failure(error: Exception) -> None:
+    """
+    Let the scope in force know what left an injected call: behind it, a framework may make a response of it.
+
+    Only the outermost injected call of a stack counts: what an inner one raises, an outer one may catch.
+    """
+    scope = innermost_scope.get()
+    frame = sys._getframe(1).f_back if scope is not None else None  # from whoever called the injected function
+    while frame is not None:
+        if frame.f_code.co_filename == GENERATED:
+            return
+        frame = frame.f_back
+    if scope is not None:
+        scope.failure = error
 
 
 class Home(Protocol):
     """What the slow path of a call asks of its container."""
 
-    def find(self, need: Need) -> Slot | None:
-        """Return the slot that a need means; None if it is optional and cannot be met."""
+    @property
+    def root(self) -> object:
+        """What scopes belong to."""
 
-    def build(self, slot: Slot, way: Way | None = None) -> Any:
+    def answer(self, need: Need) -> Answer:
+        """Return the slots that a need means."""
+
+    def handle(self, need: Need, slot: Slot[Any]) -> Any:
+        """Return a handle on a slot, where a need asks for one."""
+
+    def build(self, slot: Slot[Any], way: Way | None = None) -> Any:
         """Return the object of a slot, from synchronous code; `way` tells who asks."""
 
-    async def abuild(self, slot: Slot, way: Way | None = None) -> Any:
+    async def abuild(self, slot: Slot[Any], way: Way | None = None) -> Any:
         """Return the object of a slot, from asynchronous code."""
 
 
@@ -211,20 +285,31 @@ class SiteEntry:
         self._home = home
         self._given = given
         needs = zip(site.needs.values(), given, strict=True)
-        self._wanted = [(n, need, home.find(need)) for n, (need, value) in enumerate(needs) if value is INJECTED]
-        is_scoped = any(slot is not None and slot.scope != "app" for _, _, slot in self._wanted)
-        self._scoped = Scoped("request", home) if is_scoped and current(home) is None else None
+        self._wanted = [(n, home.answer(need)) for n, (need, value) in enumerate(needs) if value is INJECTED]
+        is_scoped = any(slot.scope != "app" for _, answer in self._wanted for slot in answer.inputs)
+        self._scoped = Scoped("request", home.root) if is_scoped and current(home.root) is None else None
 
     def _build(self) -> list[Any]:
         values = list(self._given)
-        for position, need, slot in self._wanted:
-            values[position] = None if slot is None else self._home.build(slot, Way(None, need.at))
+        home = self._home
+        for position, answer in self._wanted:
+            need = answer.need
+            if need.is_lazy:
+                values[position] = None if answer.slot is None else home.handle(need, answer.slot)
+            else:
+                values[position] = answer.assemble([home.build(slot, Way(None, need.at)) for slot in answer.slots])
         return values
 
     async def _abuild(self) -> list[Any]:
         values = list(self._given)
-        for position, need, slot in self._wanted:
-            values[position] = None if slot is None else await self._home.abuild(slot, Way(None, need.at))
+        home = self._home
+        for position, answer in self._wanted:
+            need = answer.need
+            if need.is_lazy:
+                values[position] = None if answer.slot is None else home.handle(need, answer.slot)
+            else:
+                objects = [await home.abuild(slot, Way(None, need.at)) for slot in answer.slots]
+                values[position] = answer.assemble(objects)
         return values
 
     def __enter__(self) -> list[Any]:

@@ -62,7 +62,7 @@ class Selection:
         self._values: dict[str, list[Value]] = {}
         self._losses = 0  # what was known of secrets when the values were decided
 
-    def offers(self, slot: Slot) -> Mapping[str, Offer]:
+    def offers(self, slot: Slot[Any]) -> Mapping[str, Offer]:
         """Return the adapters of the slot's category, by name."""
         category = slot.category
         if category is None:
@@ -72,7 +72,7 @@ class Selection:
             self._offers[category] = {row.name: offer_of(row) for row in rows}
         return self._offers[category]
 
-    def wants(self, slot: Slot) -> Wants:
+    def wants(self, slot: Slot[Any]) -> Wants:
         """Return what the slot asks of an adapter, and what it may not be."""
         denied: dict[str, Origin] = {}
         if slot.category is not None and not self.profile.background:
@@ -84,7 +84,7 @@ class Selection:
         preferred = self.profile.default_store if slot.name == SECRETS else None
         return Wants(slot.wants, slot.any_of, denied, slot.name in self._protected, preferred)
 
-    def choose(self, slot: Slot, voices: Sequence[Binding]) -> Choice:
+    def choose(self, slot: Slot[Any], voices: Sequence[Binding]) -> Choice:
         """
         Decide who fills a slot.
 
@@ -96,7 +96,7 @@ class Selection:
             return Choice(0)
         return choose(slot.name, voices, self.offers(slot), self.wants(slot), hint=self._hint(slot, voices))
 
-    def _hint(self, slot: Slot, voices: Sequence[Binding]) -> str:
+    def _hint(self, slot: Slot[Any], voices: Sequence[Binding]) -> str:
         name = next((voice.chosen for voice in voices if voice.chosen), None)
         if name is None or name in self.offers(slot):
             return ""

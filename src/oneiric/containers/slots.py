@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args, get_origin
@@ -38,15 +39,15 @@ class Slots:
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self.by_name: dict[str, Slot] = {}
-        self.parts: dict[str, dict[str, Slot]] = {child: {} for child in CHILDREN}
+        self.by_name: dict[str, Slot[Any]] = {}
+        self.parts: dict[str, dict[str, Slot[Any]]] = {child: {} for child in CHILDREN}
         self.aliases: dict[str, str] = {}
         self.protected = {"secrets"}  # a remote manifest has no say in these
-        self.by_section: dict[str, Slot] = {}
+        self.by_section: dict[str, Slot[Any]] = {}
         self._by_type: dict[str, list[str]] = {}
         self._categories: dict[str, str] = {}
 
-    def declare_category(self, name: str, protocol: str) -> list[Slot]:
+    def declare_category(self, name: str, protocol: str) -> list[Slot[Any]]:
         """
         Declare the slot of a category; its Protocol is known by name only, and imported when it is compared.
 
@@ -63,7 +64,7 @@ class Slots:
             found.append(self._add(slot))
         return found
 
-    def declare(self, name: str, type_: Any, *, at: str) -> Slot:
+    def declare(self, name: str, type_: Any, *, at: str) -> Slot[Any]:
         """
         Declare a slot that adapters or objects can fill.
 
@@ -73,7 +74,7 @@ class Slots:
         """
         self._free(name, at)
         type_name = type_key(type_)
-        slot = Slot(
+        slot: Slot[Any] = Slot(
             self._owner,
             name,
             kind="adapter",
@@ -85,7 +86,7 @@ class Slots:
         )
         return self._add(slot)
 
-    def declare_object(self, name: str, target: Callable[..., Any], *, scope: str, eager: bool) -> Slot:
+    def declare_object(self, name: str, target: Callable[..., Any], *, scope: str, eager: bool) -> Slot[Any]:
         """
         Declare the slot of an object that the application makes itself; its type is what `target` returns.
 
@@ -97,7 +98,7 @@ class Slots:
         at = CodeOrigin(f"{raw.__module__}:{raw.__qualname__}").at
         self._free(name, at)
         type_ = made_type(target)
-        slot = Slot(
+        slot: Slot[Any] = Slot(
             self._owner,
             name,
             kind="object",
@@ -110,7 +111,7 @@ class Slots:
         )
         return self._add(slot)
 
-    def declare_settings(self, section: str, model: Any, *, at: str) -> Slot:
+    def declare_settings(self, section: str, model: Any, *, at: str) -> Slot[Any]:
         """
         Declare the slot of a section's settings, `settings.NAME`; one that is declared with this model is returned.
 
@@ -128,11 +129,13 @@ class Slots:
             return there
         name = f"settings.{section}"
         self._free(name, at)
-        slot = Slot(self._owner, name, kind="object", child="services", type_name=type_key(model), type_=model, at=at)
+        slot: Slot[Any] = Slot(
+            self._owner, name, kind="object", child="services", type_name=type_key(model), type_=model, at=at
+        )
         self.by_section[section] = slot
         return self._add(slot)
 
-    def declare_part(self, child: str, kind: str, name: str, *, at: str) -> Slot:
+    def declare_part(self, child: str, kind: str, name: str, *, at: str) -> Slot[Any]:
         """
         Declare a registered function: a service, a task or an event handler.
 
@@ -143,7 +146,7 @@ class Slots:
         if there is not None:
             error = DuplicateSubscription if kind == "handler" else DuplicateName
             raise error(kind, name, first=there.at, origin=CodeOrigin(at))
-        slot = Slot(self._owner, name, kind=kind, child=child, at=at)
+        slot: Slot[Any] = Slot(self._owner, name, kind=kind, child=child, at=at)
         self.parts[child][name] = slot
         return slot
 
@@ -157,7 +160,7 @@ class Slots:
         self._free(name, "")
         self.aliases[name] = self.named(target).name
 
-    def named(self, name: str) -> Slot:
+    def named(self, name: str) -> Slot[Any]:
         """
         Return a slot by its name, with or without the name of its child container.
 
@@ -169,7 +172,7 @@ class Slots:
             raise UnknownSlot(name, known=self.by_name)
         return found
 
-    def get(self, name: str) -> Slot | None:
+    def get(self, name: str) -> Slot[Any] | None:
         """Return a slot by its name, or None."""
         slot = self.by_name.get(self.aliases.get(name, name))
         if slot is not None:
@@ -195,13 +198,17 @@ class Slots:
         names = self._by_type.get(type_key(type_), [])
         return [name for name in names if self.by_name[name].type is None or self.by_name[name].type is type_]
 
-    def of_type(self, type_: Any) -> Slot | None:
+    def sorted_of(self, type_: Any) -> list[str]:
+        """Return the names of the slots declared with exactly this type: the category's own first, then by name."""
+        return sorted(self.typed(type_), key=lambda name: (self.by_name[name].category != name, name))
+
+    def of_type(self, type_: Any) -> Slot[Any] | None:
         """Return the slot a type stands for: the only one that has it, or the one named as its category; else None."""
         names = self.typed(type_)
         own = [name for name in names if self.by_name[name].category == name]
         return self.by_name[(own or names)[0]] if len(names) == 1 or own else None
 
-    def find(self, need: Need) -> Slot | None:
+    def find(self, need: Need) -> Slot[Any] | None:
         """
         Return the slot that a parameter means; None if it is optional and there is none.
 
@@ -225,13 +232,13 @@ class Slots:
             return None
         raise MissingDependency(need.wanted, known=self.by_name, path=(need.at,))
 
-    def every(self) -> Iterator[Slot]:
+    def every(self) -> Iterator[Slot[Any]]:
         """Yield every slot and every registered function, in the order of registration."""
         yield from self.by_name.values()
         for parts in self.parts.values():
             yield from parts.values()
 
-    def of_child(self, child: str) -> Mapping[str, Slot]:
+    def of_child(self, child: str) -> Mapping[str, Slot[Any]]:
         """Return what one child container holds, by name."""
         names = {**{name: name for name in self.by_name}, **self.aliases}
         own = {name: self.by_name[own] for name, own in names.items() if self.by_name[own].child == child}
@@ -247,7 +254,7 @@ class Slots:
             first = there.at if there is not None else f"the alias of {self.aliases[name]}"
             raise DuplicateName("slot", name, first=first or "the catalog", origin=CodeOrigin(at))
 
-    def _add(self, slot: Slot) -> Slot:
+    def _add(self, slot: Slot[Any]) -> Slot[Any]:
         if "." in slot.name:
             self._hang(slot)
         self.by_name[slot.name] = slot
@@ -255,7 +262,7 @@ class Slots:
             self._by_type.setdefault(slot.type_name, []).append(slot.name)
         return slot
 
-    def _hang(self, slot: Slot) -> None:
+    def _hang(self, slot: Slot[Any]) -> None:
         """Make a named slot reachable below the slot of its first segments, if that one is declared."""
         parent, _, segment = slot.name.rpartition(".")
         for part in slot.name.split(".")[1:]:
@@ -267,7 +274,8 @@ class Slots:
 
 def type_key(type_: Any) -> str:
     """Return how a type is compared with the names in the catalog: `module:qualname`."""
-    return f"{getattr(type_, '__module__', '?')}:{getattr(type_, '__qualname__', type_)}"
+    key = f"{getattr(type_, '__module__', '?')}:{getattr(type_, '__qualname__', type_)}"
+    return sys.intern(key)  # one text for thousands of slots of one type
 
 
 def made_type(target: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oneiric.containers import cells
+from oneiric.containers.decoration import Decoration
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.selection import CODE_RANK, Rules, Selection
 from oneiric.containers.slots import Slots
@@ -47,7 +48,7 @@ class Stack:
         self.applied: dict[LayerContainer, dict[Any, Binding]] = {}
         self.checked: set[LayerContainer] = set()
         self.lock = threading.RLock()
-        self.dependants: set[Slot] = set()
+        self.dependants: set[Slot[Any]] = set()
         self.is_read = False
         self.forgotten: Callable[[], None] = lambda: None
         self.discard: Callable[[Sequence[Cell]], None] = lambda cells: None
@@ -112,11 +113,24 @@ class Stack:
                 self.put(layer)
             self.forget()
 
+    def decorate(self, slot: Slot[Any], decoration: Decoration) -> None:
+        """Let one more function wrap the object of a slot."""
+        with self.lock:
+            slot.decorations = (*slot.decorations, decoration)
+            self.move([slot])
+
+    def undecorate(self, slot: Slot[Any], decoration: Decoration) -> None:
+        """Take a decoration away; one that is not there is ignored."""
+        with self.lock:
+            if decoration in slot.decorations:
+                slot.decorations = tuple(one for one in slot.decorations if one is not decoration)
+                self.move([slot])
+
     def layer_of(self, binding: Binding) -> LayerContainer | None:
         """Return the applied layer that a binding belongs to."""
         return next((layer for layer, applied in self.applied.items() if binding in applied.values()), None)
 
-    def bind(self, layer: LayerContainer, keys: Iterable[Any] | None = None) -> list[Slot]:
+    def bind(self, layer: LayerContainer, keys: Iterable[Any] | None = None) -> list[Slot[Any]]:
         """
         Bind what a layer says to the slots that have none of it yet; a name without a slot waits for its slot.
 
@@ -127,7 +141,7 @@ class Stack:
         rank = layer.rank(self.profile)
         if rank is None:
             return []
-        bound: list[Slot] = []
+        bound: list[Slot[Any]] = []
         applied = self.applied[layer]
         slots = self.slots.by_name
         for key in layer.bindings if keys is None else keys:
@@ -139,7 +153,7 @@ class Stack:
             bound.append(slot)
         return bound
 
-    def placed(self, slot: Slot, *aliases: str) -> None:
+    def placed(self, slot: Slot[Any], *aliases: str) -> None:
         """
         Note that a slot was declared, or got a further name: layers applied before may speak about it.
 
@@ -153,7 +167,7 @@ class Stack:
                 self.bind(layer, [key for key in keys if key in layer.bindings])
         self.forget()
 
-    def move(self, slots: Sequence[Slot]) -> None:
+    def move(self, slots: Sequence[Slot[Any]]) -> None:
         """Make a change visible: all call sites look again, and what nobody can read any more is discarded."""
         self.forget()
         gone = [cell for cell in cells.move(slots, self.dependants, self.state, self.is_said) if cell.is_built]
@@ -176,7 +190,7 @@ class Stack:
             self._selection = None
             self.forgotten()
 
-    def winner(self, slot: Slot) -> Binding:
+    def winner(self, slot: Slot[Any]) -> Binding:
         """
         Return the binding that fills a slot; the same object for the same state.
 
@@ -200,7 +214,7 @@ class Stack:
             self._ranked[key] = Binding("code", CODE_RANK, Said(offer.name, offer.origin))
         return self._ranked[key]
 
-    def state(self, slot: Slot) -> tuple[Binding | None, Raw | None]:
+    def state(self, slot: Slot[Any]) -> tuple[Binding | None, Raw | None]:
         """Return the winning binding of a slot, and what layers say about its settings; nothing where nobody wins."""
         try:
             binding = self.winner(slot)
@@ -211,6 +225,8 @@ class Stack:
     def is_said(self, cell: Cell) -> bool:
         """Tell whether the layers still say all that a cell stands for, so that it is there when others leave."""
         binding = cell.binding
+        if not set(cell.decorations) <= set(cell.slot.decorations):
+            return False
         if binding is None or not (binding.layer == "code" or any(binding is one for one in cell.slot.bindings)):
             return False
         speakers = self.selection.words.speakers if cell.settings else ()
@@ -219,18 +235,18 @@ class Stack:
             for (layer, key), value in (cell.settings or {}).items()
         )
 
-    def raw_settings(self, slot: Slot, binding: Binding) -> Raw | None:
+    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw | None:
         """Return what layers say about the settings of an adapter, as a mapping that can be compared."""
         prefix = self.prefix(slot, binding)
         return None if prefix is None else self.selection.raw(prefix)
 
-    def prefix(self, slot: Slot, binding: Binding) -> str | None:
+    def prefix(self, slot: Slot[Any], binding: Binding) -> str | None:
         """Return below which key the settings of a binding stand; None where it has none."""
         if isinstance(binding.value, SettingsProvider):
             return binding.value.section
         return None if binding.adapter is None else f"{slot.name}.{binding.adapter}"
 
-    def said(self, slot: Slot, selection: Selection) -> list[Binding]:
+    def said(self, slot: Slot[Any], selection: Selection) -> list[Binding]:
         """Return what the layers of a profile, which need not be the one in force, say about a slot; high to low."""
         found = [
             Binding(layer.name, rank, word)
@@ -239,7 +255,7 @@ class Stack:
         ]
         return found[::-1]
 
-    def about(self, slot: Slot, words: Mapping[Any, Said]) -> Iterator[Said]:
+    def about(self, slot: Slot[Any], words: Mapping[Any, Said]) -> Iterator[Said]:
         """Yield what is said about a slot, by whichever of its names or by its type."""
         names = {slot.name, *(alias for alias, target in self.slots.aliases.items() if target == slot.name)}
         names |= {f"{slot.child}.{name}" for name in names}
@@ -247,7 +263,7 @@ class Stack:
             if key in names if isinstance(key, str) else self.lookup(key) is slot:
                 yield word
 
-    def lookup(self, key: Any) -> Slot | None:
+    def lookup(self, key: Any) -> Slot[Any] | None:
         """Return the slot of a slot, a name or a type; None if there is none, or several fit."""
         if isinstance(key, str):
             return self.slots.by_name.get(key) or self.slots.get(key)
@@ -255,7 +271,7 @@ class Stack:
             return key
         return self.slots.of_type(key)
 
-    def resolve(self, key: Any) -> Slot:
+    def resolve(self, key: Any) -> Slot[Any]:
         """
         Return the slot of a slot, a name or a type.
 
@@ -304,11 +320,11 @@ class Stack:
         rank = self.profile.rank(name)
         return rank if rank is not None else LAYERS.index(name) - len(LAYERS)
 
-    def _spoken(self, layer: LayerContainer) -> list[Slot | None]:
+    def _spoken(self, layer: LayerContainer) -> list[Slot[Any] | None]:
         """Return the slots a layer speaks about, by a binding or by a setting."""
         return [*(self.lookup(key) for key in self.applied[layer]), *self._configured(layer)]
 
-    def _configured(self, layer: LayerContainer) -> Iterator[Slot | None]:
+    def _configured(self, layer: LayerContainer) -> Iterator[Slot[Any] | None]:
         """Yield the slots that a layer has settings for: the longest declared name wins."""
         for key in layer.settings:
             parts = self.slots.own_key(key).split(".")

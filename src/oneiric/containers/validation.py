@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 from oneiric.containers import active
@@ -89,7 +89,7 @@ def _setting_faults(container: Checked) -> Iterator[OneiricError]:
             yield fault
 
 
-def settings_in_use(container: Checked) -> Iterator[tuple[Slot | None, Any, Sequence[Value]]]:
+def settings_in_use(container: Checked) -> Iterator[tuple[Slot[Any] | None, Any, Sequence[Value]]]:
     """Yield every settings model that counts, with its decided values: of the adapters in use, and of the sections."""
     wiring, index = container.wiring, container.index
     told: set[str | None] = set()  # sections that a slot hands on
@@ -161,7 +161,7 @@ def _free_sites(container: Checked) -> Iterator[OneiricError]:
     """
     packages = {_package(slot.at) for slot in container.slots.every() if slot.at}
     for site in active.sites():
-        if site.is_registered or _package(site.name) not in packages:
+        if site.is_registered or not _is_in(_package(site.name), packages):
             continue
         for need in site.needs.values():
             _, fault = container.wiring.match(need)
@@ -170,6 +170,12 @@ def _free_sites(container: Checked) -> Iterator[OneiricError]:
                 yield fault
 
 
+def _is_in(package: str, packages: Collection[str]) -> bool:
+    """Tell whether a package is one of these, or below one."""
+    return any(package == one or package.startswith(one + ".") for one in packages)
+
+
 def _package(place: str) -> str:
-    """Return the top-level package of `module:line` or `module:qualname`."""
-    return place.partition(":")[0].partition(".")[0]
+    """Return the package that holds the module of `module:line` or `module:qualname`; a module that has none is one."""
+    module = place.partition(":")[0]
+    return module.rpartition(".")[0] or module

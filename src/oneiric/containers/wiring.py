@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from oneiric.containers import active, scopes
+from oneiric.containers.answer import Answer
 from oneiric.containers.building import Builder, Keeper
+from oneiric.containers.decoration import Decoration, in_order
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.needs import Need, Way, read_needs
+from oneiric.containers.quick import QuickEntry, QuickWay
+from oneiric.containers.quick_call import QuickCall
+from oneiric.containers.recipes import parts_of
 from oneiric.containers.stack import Stack
 from oneiric.core.choice import Wants
 from oneiric.core.errors import MissingDependency, NeedsAsyncOpen, NoCandidate, OneiricError, UnknownSlot
+from oneiric.core.markers import Factory, Ref
 from oneiric.core.models import validated
 from oneiric.core.secrets import Wanted
 from oneiric.core.values import Value
@@ -20,6 +27,7 @@ from oneiric.providers.adapter import AdapterProvider, Closer, ObjectProvider, O
 from oneiric.providers.engine import Provider
 from oneiric.providers.slot import Binding, Cell, Slot, own_provider
 
+Entry = scopes.SiteEntry | QuickEntry | QuickCall  # one call that has something to build
 _ABSENT = Cell(None)  # type: ignore[arg-type]  # the answer to an optional need that no slot meets
 _ABSENT.live = None
 ROUNDS = 3  # an optional secret that is missing lets a lower layer answer, which may name another one
@@ -41,19 +49,36 @@ class Wiring:
         self.due: Callable[[], Iterable[Wanted]] = tuple
         self._builder = Builder(self)
         self.sites: dict[weakref.ref[Any], tuple[Any, ...]] = {}
+        self._ways: dict[weakref.ref[Any], QuickWay | None] = {}
+        self.views: weakref.WeakSet[Any] = weakref.WeakSet()  # what single contexts see of it
+        self.ledger: list[Any] | None = None  # what code opened and has to end, while somebody keeps account of it
+
+    @property
+    def root(self) -> Wiring:
+        """The wiring that scopes belong to."""
+        return self
+
+    def builder_of(self, slot: Slot[Any]) -> Builder:
+        """Return who builds the object of a slot."""
+        return self._builder
 
     def decide(self, cell: Cell) -> Binding:
         """Return the winning binding of a cell's slot, and note it in the cell. Raises Refused if nobody wins."""
         with self.stack.lock:
             if cell.binding is None:
-                binding = self.stack.winner(cell.slot)
+                binding = self.winner(cell.slot)
                 if binding.value is not None:
                     check_fit(cell.slot, binding.value)
                 cell.settings = self.stack.raw_settings(cell.slot, binding)
+                cell.decorations = cell.slot.decorations
                 cell.binding = binding
             return cell.binding
 
-    def provider_of(self, slot: Slot, binding: Binding) -> Provider[Any]:
+    def winner(self, slot: Slot[Any]) -> Binding:
+        """Return the binding that fills a slot. Raises as `Stack.winner`."""
+        return self.stack.winner(slot)
+
+    def provider_of(self, slot: Slot[Any], binding: Binding) -> Provider[Any]:
         """Return the engine's provider of a binding, made on first use."""
         if binding.provider is None:
             if binding.chosen is not None:
@@ -65,12 +90,25 @@ class Wiring:
                 binding.provider = own_provider(binding.value)
         return binding.provider
 
+    def decorations_of(self, slot: Slot[Any], decorations: Sequence[Decoration]) -> Sequence[Decoration]:
+        """Return those of the decorations that count in this profile, the innermost first."""
+        return in_order(decorations, self.stack.profile)
+
     def needs_of(self, provider: Provider[Any]) -> Mapping[str, Need]:
         """Return what a provider's class or function asks for, by parameter."""
         return read_needs(provider.target) if isinstance(provider, ObjectProvider) else {}
 
-    def find(self, need: Need) -> Slot | None:
-        """Return the slot that a need means; None if it is optional and cannot be met. Raises as `Slots.find`."""
+    def answer(self, need: Need) -> Answer:
+        """Return the slots that a need means. Raises as `Slots.find`."""
+        if need.is_many:
+            need.check()
+            self.stack.widen()
+            return Answer(need, tuple(self.stack.slots.by_name[name] for name in self.stack.slots.sorted_of(need.type)))
+        slot = self.find(need)
+        return Answer(need, () if slot is None else (slot,))
+
+    def find(self, need: Need) -> Slot[Any] | None:
+        """Return the one slot that a need means; None if it is optional and cannot be met. Raises as `Slots.find`."""
         try:
             slot = self.stack.slots.find(need)
         except (UnknownSlot, MissingDependency):
@@ -81,14 +119,14 @@ class Wiring:
             return self.find(need)
         if slot is not None and need.optional:
             try:
-                self.stack.winner(slot)
+                self.winner(slot)
             except NoCandidate:
                 return None
             except OneiricError:
                 return slot  # somebody chose what cannot be: the build says so
         return slot
 
-    def values_of(self, slot: Slot, binding: Binding) -> tuple[Any, list[Value]] | None:
+    def values_of(self, slot: Slot[Any], binding: Binding) -> tuple[Any, list[Value]] | None:
         """Return the settings class of an adapter and the decided value of each field; None where it has none."""
         provider = self.provider_of(slot, binding)
         model = provider.settings_class if isinstance(provider, ObjectProvider) else None
@@ -96,27 +134,27 @@ class Wiring:
             return None
         return model, self.stack.selection.values(self.stack.prefix(slot, binding) or slot.name, model)
 
-    def values_for(self, slot: Slot, adapter: str) -> tuple[Any, list[Value]] | None:
+    def values_for(self, slot: Slot[Any], adapter: str) -> tuple[Any, list[Value]] | None:
         """Return the same of an adapter of the slot's category that does not fill it; None where there is none."""
         row = self.stack.catalog.rows(slot.category or "").get(adapter)
         model = AdapterProvider(row.path).settings_class if row is not None else None
         return None if model is None else (model, self.stack.selection.values(f"{slot.name}.{adapter}", model))
 
-    async def fetch_secrets(self, slot: Slot, binding: Binding) -> None:
+    async def fetch_secrets(self, slot: Slot[Any], binding: Binding) -> None:
         """Fetch the secrets that the settings of an adapter need; what one leads to may need another."""
         for turn in range(ROUNDS):
             if not (wanted := self._wanted(slot, binding, is_first=not turn)):
                 return
             await self.fetch(wanted)
 
-    def fetch_secrets_now(self, slot: Slot, binding: Binding) -> None:
+    def fetch_secrets_now(self, slot: Slot[Any], binding: Binding) -> None:
         """Do the same without waiting. Raises NeedsAsyncOpen if the store has to be waited for."""
         for turn in range(ROUNDS):
             if not (wanted := self._wanted(slot, binding, is_first=not turn)):
                 return
             self.fetch_now(wanted)
 
-    def _wanted(self, slot: Slot, binding: Binding, *, is_first: bool) -> list[Wanted]:
+    def _wanted(self, slot: Slot[Any], binding: Binding, *, is_first: bool) -> list[Wanted]:
         found = self.values_of(slot, binding)
         values = found[1] if found is not None else []
         wanted = [wanted for value in values for wanted in value.wanted]
@@ -125,18 +163,18 @@ class Wiring:
             wanted += [key for key in due if key[0] in used]
         return wanted
 
-    def settings_of(self, slot: Slot, binding: Binding) -> Any:
+    def settings_of(self, slot: Slot[Any], binding: Binding) -> Any:
         """Return the validated settings of an adapter; None where its class has none. Raises InvalidValue."""
         found = self.values_of(slot, binding)
         return None if found is None else validated(*found)
 
-    def keeper_of(self, slot: Slot) -> Keeper:
+    def keeper_of(self, slot: Slot[Any]) -> Keeper:
         """Return where a slot's object lives: the application, or the scope that is open."""
         if slot.scope == "app":
             return self
         return scopes.required(self, slot)
 
-    def cell_of(self, slot: Slot) -> Cell:
+    def cell_of(self, slot: Slot[Any]) -> Cell:
         """Return the cell that holds the object of an app-scoped slot."""
         return slot.cell
 
@@ -169,17 +207,17 @@ class Wiring:
                 slot.cell = Cell(slot)
                 self.stack.forget()
 
-    def build(self, slot: Slot, way: Way | None = None) -> Any:
+    def build(self, slot: Slot[Any], way: Way | None = None) -> Any:
         """Return the object of a slot from synchronous code, building it if it is not there; `way` tells who asks."""
         home, cell = self._place(slot, way)
         return self._builder.get(cell, home, way)
 
-    async def abuild(self, slot: Slot, way: Way | None = None) -> Any:
+    async def abuild(self, slot: Slot[Any], way: Way | None = None) -> Any:
         """Return the object of a slot from asynchronous code, building and opening it if it is not there."""
         home, cell = self._place(slot, way)
         return await self._builder.aget(cell, home, way)
 
-    def _place(self, slot: Slot, way: Way | None) -> tuple[Keeper, Cell]:
+    def _place(self, slot: Slot[Any], way: Way | None) -> tuple[Keeper, Cell]:
         """Return where a slot's object lives, and its cell there."""
         try:
             home = self.keeper_of(slot)
@@ -205,21 +243,62 @@ class Wiring:
 
     def _cell_for(self, need: Need, unbound: Any) -> Any:
         """Return the cell that answers a need; `unbound` where each call has to look, and may find a fault."""
+        if need.is_many:
+            return unbound
         try:
             slot = self.find(need)
         except OneiricError:
             return unbound  # only a call that is not given the argument fails
         if slot is None:
             return _ABSENT
-        return slot.cell if slot.scope == "app" else unbound
+        if need.is_lazy:
+            cell = Cell(slot)
+            cell.live = self.handle(need, slot)
+            return cell
+        return self.cell_of(slot) if slot.scope == "app" else unbound
 
-    def enter(self, site: Any, given: tuple[Any, ...]) -> scopes.SiteEntry:
-        """Return the slow path of one injected call."""
+    def handle(self, need: Need, slot: Slot[Any]) -> Any:
+        """Return a handle on a slot, which looks its object up, or makes a new one, when it is used."""
+        if need.shape == "factory":
+            return Factory(slot.name, partial(self._builder.make_new, slot))
+        return Ref(slot.name, partial(self.look_up, slot))
+
+    def look_up(self, slot: Slot[Any]) -> Any:
+        """Return the object of a slot as the calling context sees it."""
+        return slot()
+
+    def enter(self, site: Any, given: tuple[Any, ...]) -> Entry:
+        """Return the slow path of one injected call; where all is plain, that through recipes."""
+        if site.key not in self._ways:
+            self.bind(site)  # so that it is told when something changes
+            way = self._ways[site.key] = self._quick_way(site)
+            self.stack.is_read = True
+            if way is not None and site.kind == "coroutine":
+                active.remember_way(site, self, way.enter)
+        way = self._ways[site.key]
+        entry: Entry = self._slowly(site, given) if way is None else way.enter(given)
+        return entry
+
+    def _quick_way(self, site: Any) -> QuickWay | None:
+        """Return how a call site is entered quickly; None where that cannot be."""
+        is_async = site.kind == "coroutine"
+        if not is_async and site.kind != "function":
+            return None
+        parts = parts_of(site.needs, self, is_async=is_async)
+        if parts is None:
+            return None
+        build, entry = (self.abuild, QuickEntry) if is_async else (self.build, QuickCall)
+        return QuickWay(self, parts, site.name, slow=partial(self._slowly, site), build=build, entry=entry)
+
+    def _slowly(self, site: Any, given: tuple[Any, ...]) -> scopes.SiteEntry:
         self.bind(site)
         return scopes.SiteEntry(self, site, given)
 
     def forget(self) -> None:
         """Drop the cells of all call sites: they look again."""
+        self._ways.clear()
+        for view in list(self.views):
+            view.forget()
         if not self.sites:
             return  # the usual case while slots are declared, by thousands perhaps
         for key in list(self.sites):
@@ -229,39 +308,44 @@ class Wiring:
 
     def _gone(self, key: weakref.ref[Any]) -> None:
         self.sites.pop(key, None)
+        self._ways.pop(key, None)
 
-    def look(self, slot: Slot) -> tuple[Binding | None, OneiricError | None]:
+    def look(self, slot: Slot[Any]) -> tuple[Binding | None, OneiricError | None]:
         """Return the binding that fills a slot, or the fault that keeps it from one."""
         try:
             return self.stack.winner(slot), None
         except OneiricError as error:
             return None, error
 
-    def asks(self, slot: Slot) -> Mapping[str, Need]:
+    def asks(self, slot: Slot[Any]) -> Mapping[str, Need]:
         """Return what a slot's winner, or a registered function, needs."""
-        binding = self.stack.winner(slot)
+        binding = self.winner(slot)
         provider = self.provider_of(slot, binding)
         if slot.kind in {"adapter", "object"}:
-            return self.needs_of(provider)
+            needs = self.needs_of(provider)
+            if slot.decorations:
+                around = self.decorations_of(slot, slot.decorations)
+                return {**needs, **{need.at: need for one in around for need in one.needs.values()}}
+            return needs
         target: Any = getattr(provider, "provides", None)
         return read_needs(target) if hasattr(target, "__qualname__") else {}
 
-    def match(self, need: Need) -> tuple[Slot | None, OneiricError | None]:
-        """Return the slot that a need means, or the fault that keeps it from one."""
+    def match(self, need: Need) -> tuple[tuple[Slot[Any], ...], OneiricError | None]:
+        """Return the slots that a need means, or the fault that keeps it from them."""
         try:
-            return self.find(need), None
+            return self.answer(need).slots, None
         except OneiricError as error:
-            return None, error
+            return (), error
 
-    def lacks(self, slot: Slot, need: Need) -> frozenset[str]:
+    def lacks(self, slot: Slot[Any], need: Need) -> frozenset[str]:
         """Return the capabilities that a need asks for and the slot's adapter does not have."""
         asked = need.named
         if asked is None or not (asked.capabilities or asked.any_of):
             return frozenset()
-        offer = self.stack.selection.offers(slot).get(self.stack.winner(slot).chosen or "")
+        offer = self.stack.selection.offers(slot).get(self.winner(slot).chosen or "")
         wants = Wants(asked.capabilities, frozenset({asked.any_of} if asked.any_of else ()))
         return wants.missing(offer) if offer is not None else frozenset()
 
-    def every_slot(self) -> list[Slot]:
+    def every_slot(self) -> list[Slot[Any]]:
         """Return every slot and every registered function."""
         return list(self.stack.slots.every())

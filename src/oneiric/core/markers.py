@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -45,6 +45,67 @@ class FieldMark:
 
 Public = FieldMark("Public")  # the value may be shown, though the field's name sounds secret
 Protected = FieldMark("Protected")  # a remote manifest may not set it
+
+
+class Ref(Generic[T]):
+    """
+    A handle on a slot, for objects that live long: `cache: Inject[Ref[Cache]]`.
+
+    What it leads to is looked up on each use, so that a replaced adapter is seen.
+
+    Args:
+        slot: The slot's name.
+        look: Returns the live object.
+    """
+
+    __slots__ = ("_look", "_slot")
+
+    def __init__(self, slot: str, look: Callable[[], T]) -> None:
+        self._slot = slot
+        self._look = look
+
+    @property
+    def slot(self) -> str:
+        """The slot's name."""
+        return self._slot
+
+    @property
+    def current(self) -> T:
+        """The object that fills the slot now. Raises what an injected call raises where it cannot be had."""
+        return self._look()
+
+    def __repr__(self) -> str:
+        return f"<ref to slot {self._slot}>"
+
+
+class Factory(Generic[T]):
+    """
+    Makes a new object on each call, with what it asks for filled in: `new_report: Inject[Factory[Report]]`.
+
+    The caller owns what it makes: nobody else opens or closes it.
+
+    Args:
+        slot: The slot's name.
+        make: Makes one object from explicit arguments.
+    """
+
+    __slots__ = ("_make", "_slot")
+
+    def __init__(self, slot: str, make: Callable[..., T]) -> None:
+        self._slot = slot
+        self._make = make
+
+    @property
+    def slot(self) -> str:
+        """The slot's name."""
+        return self._slot
+
+    def __call__(self, **explicit: Any) -> T:  # whatever the constructor takes
+        """Make one object; what is given explicitly is not injected."""
+        return self._make(**explicit)
+
+    def __repr__(self) -> str:
+        return f"<factory of slot {self._slot}>"
 
 
 class Named:

@@ -157,9 +157,10 @@ class Attempt:
     It is not bound to who came first: a first waiter that is cancelled or times out harms nobody.
     """
 
-    __slots__ = ("future", "loop", "thread")
+    __slots__ = ("_shared", "future", "loop", "thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._shared: asyncio.Future[Any] | None = None  # what all waiters of the build's own loop wait for
         self.future: Future[Any] = Future()
         self.future.set_running_or_notify_cancel()  # from here on a waiter's cancellation cannot reach it
         self.thread = threading.get_ident()
@@ -167,9 +168,19 @@ class Attempt:
 
     async def wait(self) -> Any:
         """Wait for the object, on any event loop."""
-        mine = asyncio.wrap_future(self.future)
-        mine.add_done_callback(_seen)  # a waiter that was cancelled leaves nobody to look at a later failure
-        return await asyncio.shield(mine)
+        if self.future.done():
+            return self.future.result()
+        if asyncio.get_running_loop() is not self.loop:
+            return await asyncio.shield(self._wrapped())
+        if self._shared is None:
+            self._shared = self._wrapped()
+        return await asyncio.shield(self._shared)
+
+    def _wrapped(self) -> asyncio.Future[Any]:
+        """Return a future of the running loop that follows the build."""
+        wrapped = asyncio.wrap_future(self.future)
+        wrapped.add_done_callback(_seen)  # a waiter that was cancelled leaves nobody to look at a later failure
+        return wrapped
 
 
 def _seen(future: asyncio.Future[Any]) -> None:

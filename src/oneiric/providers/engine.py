@@ -19,9 +19,19 @@ OPTIONAL = frozenset(
 
 with hiding(OPTIONAL):
     from dependency_injector.containers import DynamicContainer
-    from dependency_injector.providers import Factory, Object, Provider, is_provider, traverse
+    from dependency_injector.providers import Factory, Object, Provider, Resource, is_provider, traverse
     from dependency_injector.wiring import Provide
 
 ProvideMarker: type[Any] = Provide  # type: ignore[assignment]  # the stub hides that the marker is a class
 
-__all__ = ["DynamicContainer", "Factory", "Object", "Provide", "ProvideMarker", "Provider", "is_provider", "traverse"]
+__all__ = [
+    "DynamicContainer",
+    "Factory",
+    "Object",
+    "Provide",
+    "ProvideMarker",
+    "Provider",
+    "Resource",
+    "is_provider",
+    "traverse",
+]

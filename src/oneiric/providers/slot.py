@@ -9,15 +9,32 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
 from oneiric.core.errors import InvalidName
 from oneiric.core.origins import Origin
 from oneiric.core.sources import UNSET, Said
 from oneiric.providers.engine import Object, Provider
 
+T = TypeVar("T")
 Raw = Mapping[tuple[str, str], object]  # what layers say about the settings of a slot, by layer and key
+
+
+class Switch:
+    """
+    `contextual` counts the blocks that some context of the process remembers: `using`, and local overrides.
+
+    Only while it is above zero does an injected call, or a slot, read the context variable.
+    """
+
+    __slots__ = ("contextual",)
+
+    def __init__(self) -> None:
+        self.contextual = 0
+
+
+switch = Switch()
 
 
 class Binding:
@@ -96,13 +113,14 @@ class Cell:
     that the interpreter specialises the read (with one, the whole injected call takes 1.5 times as long).
     """
 
-    __slots__ = ("__weakref__", "attempt", "binding", "inputs", "live", "settings", "slot")
+    __slots__ = ("__weakref__", "attempt", "binding", "decorations", "inputs", "live", "settings", "slot")
 
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: Slot[Any]) -> None:
         self.slot = slot
         self.binding: Binding | None = None
         self.inputs: tuple[Cell, ...] = ()
         self.settings: Raw | None = None
+        self.decorations: tuple[Any, ...] = ()  # what wraps the object; their type lives one floor up
         self.attempt: Any = None  # the build that is under way; its type lives one floor up
         self.live: Any
         # `live` is left unset on purpose: reading it raises AttributeError, which leads to the build
@@ -127,23 +145,26 @@ class Undo(Protocol):
 class Owner(Protocol):
     """What a slot asks of the container that owns it."""
 
-    def build(self, slot: Slot) -> Any:
+    def build(self, slot: Slot[Any]) -> Any:
         """Return the slot's object, building it if it is not there."""
 
-    def override_slot(self, slot: Slot, value: object) -> Undo:
+    def seen(self, slot: Slot[Any]) -> Any:
+        """Return the same as this context sees it, where some context of the process sees another one."""
+
+    def override_slot(self, slot: Slot[Any], value: object) -> Undo:
         """Bind a value to the slot in layer `explicit`, above what is there."""
 
-    def drop_binding(self, slot: Slot, binding: Binding) -> None:
+    def drop_binding(self, slot: Slot[Any], binding: Binding) -> None:
         """Take one explicit binding away."""
 
-    def provider_of(self, slot: Slot, binding: Binding) -> Provider[Any]:
+    def provider_of(self, slot: Slot[Any], binding: Binding) -> Provider[Any]:
         """Return the engine's provider of a binding, made on first use."""
 
-    def inputs_of(self, slot: Slot) -> Iterator[Provider[Any]]:
+    def inputs_of(self, slot: Slot[Any]) -> Iterator[Provider[Any]]:
         """Yield the slots that the slot's object needs."""
 
 
-class Slot(Provider):  # type: ignore[type-arg]  # the engine's stub is generic, its class is not at run time
+class Slot(Provider, Generic[T]):  # type: ignore[type-arg]  # the engine's class is not generic at run time
     """
     The provider of one injection point: `app.adapters.cache`.
 
@@ -160,6 +181,7 @@ class Slot(Provider):  # type: ignore[type-arg]  # the engine's stub is generic,
         "category",
         "cell",
         "child",
+        "decorations",
         "eager",
         "kind",
         "lock",
@@ -202,19 +224,24 @@ class Slot(Provider):  # type: ignore[type-arg]  # the engine's stub is generic,
         self.eager = eager
         self.at = at
         self.bindings: tuple[Binding, ...] = ()
+        self.decorations: tuple[Any, ...] = ()  # in the order of their declaration
         self.cell = Cell(self)
         self.stash: tuple[Cell, ...] = ()
         self.lock = threading.Lock()
 
-    def __call__(self) -> Any:  # the engine passes arguments on; a slot takes none, since taking any costs time
+    def __call__(self) -> T:  # type: ignore[override]  # a slot takes no arguments, since taking any costs time
         """Return the object of the winning binding; it is built on the first call."""
+        if switch.contextual:
+            return self.owner.seen(self)  # type: ignore[no-any-return]  # what fills a slot fits its type
         try:
-            return self.cell.live
+            return self.cell.live  # type: ignore[no-any-return]
         except AttributeError:
             pass  # not built yet; what the build raises is not to be chained to this
-        return self.owner.build(self)
+        return self.owner.build(self)  # type: ignore[no-any-return]
 
-    def override(self, provider: object) -> Undo:  # type: ignore[override]  # the engine's context type is a Cython class
+    def override(  # type: ignore[override]  # the engine's context type is a Cython class
+        self, provider: T | Provider[Any] | Callable[..., T] | str
+    ) -> Undo:
         """Bind an object, a class or a provider above everything that is bound; undone by the returned context."""
         return self.owner.override_slot(self, provider)
 
@@ -248,7 +275,7 @@ class Slot(Provider):  # type: ignore[type-arg]  # the engine's stub is generic,
         yield from self.owner.inputs_of(self)
         yield from self.overridden
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Slot:
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Slot[Any]:
         """A slot is one object: a copy would split what is shared (locks, sockets, the built adapter)."""
         return self
 
@@ -285,7 +312,7 @@ def own_provider(value: object) -> Provider[Any]:
     return value if isinstance(value, Provider) else Object(value)
 
 
-def attach(parent: Slot, segment: str, child: Slot) -> None:
+def attach(parent: Slot[Any], segment: str, child: Slot[Any]) -> None:
     """
     Make a named slot reachable as an attribute of another: `app.adapters.cache.sessions`.
 

@@ -15,9 +15,8 @@ from oneiric.containers.explanation import Explanation
 from oneiric.containers.graph import Graph
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
-from oneiric.containers.scopes import SiteEntry
 from oneiric.containers.validation import settings_in_use
-from oneiric.containers.wiring import ROUNDS
+from oneiric.containers.wiring import ROUNDS, Entry
 from oneiric.core.errors import InvalidApplication, OneiricError, StartFailed
 from oneiric.core.health import Health
 from oneiric.core.profiles import Profile
@@ -85,8 +84,16 @@ class Application(Container):
         with self.stack.lock:  # else a second thread could drop layers that the first one builds from
             if self._configuration is None or inputs is not None:
                 self._configure(inputs or self._inputs)
+                self._inputs = inputs or self._inputs
             assert self._configuration is not None
             return self._configuration
+
+    def unconfigure(self, inputs: Inputs) -> None:
+        """Take the configuration away again: the next question or use reads it, from `inputs`."""
+        with self.stack.lock:
+            for layer in self._configured_layers:
+                self.stack.drop(layer)
+            self._configured_layers, self._configuration, self._inputs = [], None, inputs
 
     def read(self, inputs: Inputs | None = None) -> Configuration:
         """
@@ -124,12 +131,22 @@ class Application(Container):
         ]
         return [*kept[0], *theirs, *kept[1]]  # in their place among the layers that were applied by hand
 
+    @property
+    def applied(self) -> tuple[LayerContainer, ...]:
+        """The layers that code has applied: all but those of a configuration, lowest first."""
+        return tuple(layer for layer in self.overridden if layer not in self._configured_layers)
+
+    @property
+    def inputs(self) -> Inputs:
+        """Where the configuration comes from."""
+        return self._inputs
+
     def profiles(self) -> Mapping[str, Profile]:
         """Return every profile by name: those that are built in, and those that the files define."""
         defined = self.configure().defined
         return {**super().profiles(), **defined}
 
-    def _make_child(self, name: str, parts: Mapping[str, Slot]) -> ChildContainer:
+    def _make_child(self, name: str, parts: Mapping[str, Slot[Any]]) -> ChildContainer:
         return EventsContainer(parts, self) if name == "events" else super()._make_child(name, parts)
 
     @property
@@ -184,7 +201,7 @@ class Application(Container):
         self.configure()
         return super().section(name)
 
-    def build(self, slot: Slot) -> Any:
+    def build(self, slot: Slot[Any]) -> Any:
         """Return a slot's object, building it if it is not there."""
         self.configure()
         return super().build(slot)
@@ -194,7 +211,7 @@ class Application(Container):
         self.configure()
         return super().bind(site)
 
-    def enter(self, site: Any, given: tuple[Any, ...]) -> SiteEntry:
+    def enter(self, site: Any, given: tuple[Any, ...]) -> Entry:
         """Return the slow path of one injected call."""
         self.configure()
         return super().enter(site, given)
@@ -263,10 +280,10 @@ class Application(Container):
             failures = await self.lifecycle.stop()
             raise StartFailed("the secrets", InvalidApplication(self.name, faults), failures)
 
-    def _wanted(self) -> list[Slot]:
+    def _wanted(self) -> list[Slot[Any]]:
         """Return what a start opens: what registered functions need and what is eager, in the order of declaration."""
-        roots = (record for record in self.index.records.values() if record.slot.kind not in {"adapter", "object"})
-        needed = {edge.slot for root in roots for edge in root.edges if edge.slot is not None}
+        roots = [record for record in self.index.records.values() if record.slot.kind not in {"adapter", "object"}]
+        needed = self.index.opened_by(roots)
         return [slot for slot in self.slots.by_name.values() if slot in needed or slot.eager]
 
     async def stop(self) -> None:

@@ -42,7 +42,7 @@ class Routed(Protocol):
     """What routing asks of an application."""
 
     name: str
-    subscriptions: dict[str, list[Slot]]
+    subscriptions: dict[str, list[Slot[Any]]]
 
     def scope(self, kind: str) -> scopes.Scoped:
         """Open a scope."""
@@ -54,7 +54,7 @@ class Routed(Protocol):
 class EventsContainer(ChildContainer):
     """`app.events`: the registered handlers, and `emit`."""
 
-    def __init__(self, parts: Mapping[str, Slot], application: Routed) -> None:
+    def __init__(self, parts: Mapping[str, Slot[Any]], application: Routed) -> None:
         super().__init__("events", parts)
         self.__dict__["application"] = application
 
@@ -72,12 +72,12 @@ async def dispatch(application: Routed, event: Event) -> Dispatch:
     """Run the handlers of an event's type, in the order of registration; see `EventsContainer.emit`."""
     if event.source == UNSOURCED:
         event = replace(event, source=f"/{application.name}")
-    slots: Sequence[Slot] = application.subscriptions.get(event.type, ())
+    slots: Sequence[Slot[Any]] = application.subscriptions.get(event.type, ())
     results = [await _deliver(application, slot, event) for slot in slots]
     return Dispatch(event, tuple(results))
 
 
-async def _deliver(application: Routed, slot: Slot, event: Event) -> HandlerResult:
+async def _deliver(application: Routed, slot: Slot[Any], event: Event) -> HandlerResult:
     try:
         with active.using(application):
             async with application.scope("task"):
@@ -95,7 +95,7 @@ async def _deliver(application: Routed, slot: Slot, event: Event) -> HandlerResu
     return HandlerResult(slot.name, "handled")
 
 
-def _log_failure(slot: Slot, event: Event, error: Exception) -> None:
+def _log_failure(slot: Slot[Any], event: Event, error: Exception) -> None:
     """Log why a handler failed; a backend that is busy says it in one line, since there may be hundreds of them."""
     fields = {"handler": slot.name, "event_id": event.id, "event_type": event.type}
     if isinstance(error, OneiricError) and error.retryable:

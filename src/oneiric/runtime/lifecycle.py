@@ -170,7 +170,7 @@ class Lifecycle:
             if self._loop is running_loop():
                 await self.stop()
 
-    async def start(self, index: Index, wanted: Sequence[Slot]) -> None:
+    async def start(self, index: Index, wanted: Sequence[Slot[Any]]) -> None:
         """
         Build and open slots in dependency order, those that do not need each other side by side.
 
@@ -184,7 +184,7 @@ class Lifecycle:
         self.enter_loop()
         limit = asyncio.Semaphore(PARALLEL_OPENS)
 
-        async def build(slot: Slot) -> None:
+        async def build(slot: Slot[Any]) -> None:
             async with limit:
                 await self._wiring.abuild(slot)
 
@@ -243,7 +243,8 @@ class Lifecycle:
 
     async def health(self) -> dict[str, Health]:
         """Ask every open adapter for its health, all at once; one that does not answer in time is not healthy."""
-        asked = [held for held in list(self._held) if hasattr(held.built, "health")]
+        shown = [held for held in list(self._held) if held.cell.slot.cell is held.cell]  # others are set aside
+        asked = [held for held in shown if hasattr(held.built, "health")]
         answers = await asyncio.gather(*(_health(held) for held in asked))
         return dict(sorted(zip((held.slot for held in asked), answers, strict=True)))
 

@@ -10,7 +10,7 @@ OneiricError
 │   ├── AppNotImportable BadOption InvalidPort PortInUse
 │   ├── InvalidSecretReference SecretNotFound SecretFieldNotFound SecretUnavailable SecretOutOfScope SecretFallback
 │   ├── BootstrapCycle PlaintextSecret ProtectedKey InlineDigestMismatch InvalidManifest
-│   ├── DependencyCycle MissingDependency ScopeLeak AnnotationUnresolved
+│   ├── DependencyCycle MissingDependency ScopeLeak AnnotationUnresolved ClassOverride
 │   ├── InvalidEvent BodyTooLarge PushAuthConfig
 │   └── InvalidApplication   all the faults of one application, together
 ├── NoActiveApplication NeedsAsyncOpen WrongLoop ScopeClosed
@@ -101,6 +101,7 @@ from oneiric.core.errors.selection import (
 from oneiric.core.errors.wiring import (
     AmbiguousType,
     AnnotationUnresolved,
+    ClassOverride,
     DependencyCycle,
     InvalidApplication,
     MissingDependency,
@@ -119,6 +120,7 @@ __all__ = [
     "BodyTooLarge",
     "BootstrapCycle",
     "BuildFailed",
+    "ClassOverride",
     "ConfigNotFound",
     "Conflict",
     "Denied",

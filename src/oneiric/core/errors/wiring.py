@@ -34,6 +34,18 @@ class WrongType(Refused):
         super().__init__(f"slot {slot} takes {wanted}, not {given}{lacks}", **where)
 
 
+class ClassOverride(Refused):
+    """A class was overridden, where one application is meant."""
+
+    code = "class-override"
+
+    def __init__(self, owner: str, method: str) -> None:
+        super().__init__(
+            f"class {owner} cannot be overridden: applications that exist would not see it",
+            fixes=(f"call it on one application: app.{method}({{...}})",),
+        )
+
+
 class DependencyCycle(Refused):
     """Slots that need each other in a circle."""
 
