@@ -1,0 +1,8 @@
+"""Starlette: `Starlette(lifespan=lifespan(app), middleware=[Middleware(InjectionMiddleware, application=app)])`."""
+
+from __future__ import annotations
+
+from oneiric.containers.asgi import InjectionMiddleware
+from oneiric.integrations.lifespan import lifespan
+
+__all__ = ["InjectionMiddleware", "lifespan"]
