@@ -12,6 +12,7 @@ from oneiric import (
     Container,
     Event,
     Explanation,
+    Factory,
     Health,
     Inject,
     Inputs,
@@ -21,12 +22,15 @@ from oneiric import (
     Protected,
     Provide,
     Public,
+    Ref,
     Settings,
     inject,
     using,
 )
 from oneiric.adapters.cache import Cache
 from oneiric.adapters.database import Database
+from oneiric.containers.local import LocalOverride
+from oneiric.providers.slot import Slot
 
 app = Application("orders", inputs=Inputs(environ={}))
 
@@ -79,6 +83,31 @@ async def stream(cache: Inject[Cache] = INJECTED) -> AsyncIterator[bytes]:
     yield b""
 
 
+@app.provide("report")
+class Report:
+    @inject
+    def __init__(self, title: str = "", caches: Inject[list[Cache]] = INJECTED) -> None:
+        assert_type(caches, list[Cache])
+        self.title = title
+
+
+@inject
+def handles(
+    live: Inject[Ref[Cache]] = INJECTED,
+    make: Inject[Factory[Report]] = INJECTED,
+    named: Inject[dict[str, Cache]] = INJECTED,
+) -> str:
+    assert_type(live.current, Cache)
+    assert_type(make(title="sales"), Report)
+    assert_type(named, dict[str, Cache])
+    return live.slot
+
+
+@inject
+def traced(cache: Cache, db: Inject[Database] = INJECTED) -> Cache:
+    return cache
+
+
 @inject
 class Handler:
     def __init__(self, cache: Inject[Cache] = INJECTED) -> None:
@@ -111,8 +140,23 @@ async def uses(event: Event, cache: Cache, db: Database) -> None:
         assert_type(part, bytes)
 
     sessions = app.slot("cache.sessions", Cache, capabilities=["ttl"])
+    assert_type(sessions, Slot[Cache])
+    assert_type(app.slot(Cache)(), Cache)
+    assert_type(app.slot(Report), Slot[Report])
+    assert_type(app.slot("cache"), Slot[Any])
     with sessions.override(cache), app.override({"database": db, Cache: cache}):
         pass
+    app.slot(Cache).override("memory").undo()
+    app.slot(Report).override(Report)
+    with app.local_override({Cache: cache, "database": "sqlite"}):
+        pass
+    local: LocalOverride = app.local_override({"cache": cache})
+    local.undo()
+    with app.decorate("cache", traced), app.decorate(Cache, traced), app.decorate(Cache, lambda cache: cache):
+        pass
+    assert_type(app.call(clean, days=1), int)
+    assert_type(app.call(handles), str)
+    assert_type(await app.call(reserve, event), bool)
     handle = app.override(LayerContainer("explicit", {"cache": "memory"}, settings={"cache.memory.max_items": 3}))
     handle.undo()
     with using(app) as same:
