@@ -10,6 +10,7 @@ from benches.families import FAMILIES
 from benches.report import table, write
 from benches.rows import Row
 from benches.timing import CannotMeasure, Effort
+from oneiric.core.log import configure
 
 TARGET = Path("build/bench.json")
 
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="NAME", choices=FAMILIES, help=f"one family: {', '.join(FAMILIES)}")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a first look, not a verdict")
     given = parser.parse_args()
+    configure(level="WARNING")  # that a slot was opened is no news here
     rows: list[Row] = []
     failed: list[str] = []
     for name in [given.only] if given.only else FAMILIES:

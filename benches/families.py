@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from benches import explain, graph, injection, processes, ready, settings, size, slots, threads
+from benches import (
+    asgi,
+    costs,
+    explain,
+    first,
+    graph,
+    injection,
+    processes,
+    ready,
+    resources,
+    settings,
+    size,
+    slots,
+    threads,
+)
 from benches.rows import Row
 from benches.timing import Effort
 
@@ -13,6 +27,10 @@ Family = Callable[[Effort], Iterator[Row]]
 FAMILIES: Mapping[str, Family] = {
     "slots": slots.measure,
     "injection": injection.measure,
+    "resources": resources.measure,
+    "asgi": asgi.measure,
+    "first": first.measure,
+    "costs": costs.measure,
     "threads": threads.measure,
     "graph": graph.measure,
     "settings": settings.measure,

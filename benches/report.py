@@ -10,13 +10,18 @@ from benches.rows import Row
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a table; a missed budget is shown as `over`."""
+    """Return the rows as a table; a missed budget is shown as `over`, and a row without a budget has no verdict."""
     width = max((len(row.name) for row in rows), default=4)
     lines = [f"{'':4}  {'what':<{width}}  {'ratio':>7}  {'budget':>7}  detail"]
     for row in rows:
-        verdict = "ok" if row.ok else "over"
-        lines.append(f"{verdict:<4}  {row.name:<{width}}  {row.ratio:>7.2f}  {row.budget:>7.2f}  {row.detail}".rstrip())
+        verdict = "" if row.budget is None else "ok" if row.ok else "over"
+        numbers = f"{_number(row.ratio):>7}  {_number(row.budget):>7}"
+        lines.append(f"{verdict:<4}  {row.name:<{width}}  {numbers}  {row.detail}".rstrip())
     return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def write(rows: Sequence[Row], path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+
 from oneiric import Application, Inputs, LayerContainer
 
 
@@ -22,6 +24,45 @@ class Database(Part):
 
 class Clock(Part):
     """The third."""
+
+
+class Service:
+    """A class that takes all three."""
+
+    def __init__(self, cache: Cache, database: Database, clock: Clock) -> None:
+        self.cache, self.database, self.clock = cache, database, clock
+
+
+class Session:
+    """What lives as long as a request."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+
+async def session() -> AsyncIterator[Session]:
+    """Make a session, and close it at the end."""
+    made = Session()
+    try:
+        yield made
+    finally:
+        made.is_closed = True
+
+
+class Cursor:
+    """The same for synchronous code."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+
+def cursor() -> Iterator[Cursor]:
+    """Make a cursor, and close it at the end."""
+    made = Cursor()
+    try:
+        yield made
+    finally:
+        made.is_closed = True
 
 
 def hermetic(name: str) -> Application:

@@ -7,12 +7,13 @@ Only the ratio of two best times of one run is a verdict; an absolute time never
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Clock = Callable[[], float]
@@ -63,6 +64,33 @@ def calls(
         took_s = clock() - began
         del kept
         return took_s
+
+    return run
+
+
+def awaits(
+    function: Callable[[], Awaitable[object]], times: int, runner: asyncio.Runner, *, clock: Clock = time.process_time
+) -> Contestant:
+    """
+    Return a contestant that calls an asynchronous function, one call after the other in one task.
+
+    Args:
+        function: What is measured.
+        times: How often it is called in one round, 1 or more.
+        runner: Whose event loop it runs in; contestants that are compared share one.
+        clock: What tells the seconds.
+    """
+
+    async def turns() -> float:
+        left = range(times)
+        began = clock()
+        for _ in left:
+            await function()
+        return clock() - began
+
+    def run() -> float:
+        gc.collect()
+        return runner.run(turns())
 
     return run
 

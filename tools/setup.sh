@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Make or refresh .venv in this checkout: Oneiric as an editable install, and the tools of the dev group.
 # Nothing else is written but the package cache. PYTHON=/path/to/python chooses the interpreter.
+# VENV=.venv-3.11 makes an environment of that name beside it, as make test-all does.
 # An argument names another dependency group, which is added to a .venv that is ready: tools/setup.sh servers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-venv=.venv
+venv=${VENV:-.venv}
 group=${1:-dev}
 stamp=$venv/oneiric-setup
 if [ "$group" != dev ]; then stamp=$stamp-$group; fi
@@ -17,6 +18,11 @@ fail() {
     printf 'setup: %s\n' "$@" >&2
     exit 1
 }
+
+# The folder is emptied where it does not fit, so it must be one of ours.
+if ! [[ $venv =~ ^\.venv(-[0-9.]+)?$ ]]; then
+    fail "VENV=$venv is no name of an environment here; .venv and .venv-3.11 are"
+fi
 
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && [ -x $venv/bin/python ]; then
     exit 0
