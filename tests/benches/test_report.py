@@ -19,9 +19,12 @@ from benches.rows import Row
         pytest.param(1.6, 1.5, False, id="above the budget"),
         pytest.param(0.0, 0.0, True, id="a count of none"),
         pytest.param(1.0, 0.0, False, id="a count of one"),
+        pytest.param(27.0, None, True, id="no budget"),
+        pytest.param(None, None, True, id="neither a budget nor a ratio"),
+        pytest.param(None, 1.5, False, id="a budget that nothing was measured for"),
     ],
 )
-def test_a_budget_is_kept_up_to_its_edge(ratio: float, budget: float, ok: bool) -> None:
+def test_a_budget_is_kept_up_to_its_edge(ratio: float | None, budget: float | None, ok: bool) -> None:
     """A row is right while its ratio is not above its budget."""
     assert Row("get", ratio, budget).ok is ok
 
@@ -30,11 +33,11 @@ def test_the_file_is_a_list_of_one_object_a_row(tmp_path: Path) -> None:
     """Each object has the same five fields; the folder is made where it is missing."""
     path = tmp_path / "build" / "bench.json"
 
-    write([Row("get", 1.23456, 1.5, "84 ns"), Row("wrong reads", 0.0, 0.0)], path)
+    write([Row("get", 1.23456, 1.5, "84 ns"), Row("get: peer", None, None, "not installed")], path)
 
     assert json.loads(path.read_text("utf-8")) == [
         {"name": "get", "ratio": 1.235, "budget": 1.5, "ok": True, "detail": "84 ns"},
-        {"name": "wrong reads", "ratio": 0.0, "budget": 0.0, "ok": True, "detail": ""},
+        {"name": "get: peer", "ratio": None, "budget": None, "ok": True, "detail": "not installed"},
     ]
 
 
@@ -46,4 +49,15 @@ def test_a_missed_budget_is_shown_as_over() -> None:
         "      what     ratio   budget  detail",
         "ok    get       1.20     1.50  fine",
         "over  build     3.25     0.50  slow",
+    ]
+
+
+def test_a_row_without_a_budget_has_no_verdict() -> None:
+    """Other libraries are shown for comparison, and one that is not installed has no ratio."""
+    shown = table([Row("get: one", 27.0, None, "one 4.2"), Row("get: two", None, None, "not installed")])
+
+    assert shown.splitlines() == [
+        "      what        ratio   budget  detail",
+        "      get: one    27.00        -  one 4.2",
+        "      get: two        -        -  not installed",
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from benches.timing import CannotMeasure, Effort, calls, interleave, process, shown
+from benches.timing import CannotMeasure, Effort, awaits, calls, interleave, process, shown
 from oneiric.testing.clock import FakeClock
 
 
@@ -44,6 +45,22 @@ def test_the_time_of_all_calls_of_a_round_is_taken() -> None:
     took_s = calls(lambda: clock.advance(0.5), 3, clock=clock)()
 
     assert took_s == 1.5
+
+
+def test_asynchronous_calls_follow_one_another_in_one_task() -> None:
+    """A round of three calls takes the time of three, and no task is made for each."""
+    clock = FakeClock()
+    tasks: set[object] = set()
+
+    async def call() -> None:
+        tasks.add(asyncio.current_task())
+        clock.advance(0.5)
+
+    with asyncio.Runner() as runner:
+        took_s = awaits(call, 3, runner, clock=clock)()
+
+    assert took_s == 1.5
+    assert len(tasks) == 1
 
 
 def test_what_a_call_leaves_behind_is_dropped_after_the_time_is_taken() -> None:

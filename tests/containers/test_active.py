@@ -62,8 +62,8 @@ def test_two_applications_need_a_choice_and_the_message_names_them() -> None:
         who()
 
     assert caught.value.message == (
-        f"{__name__}:who(name) needs slot Name; searched: using(): -   "
-        "default: 2 applications, none started and none chosen (orders, billing)"
+        f"{__name__}:who(name) needs slot Name; searched: explicit: -   using(): -   "
+        "framework: -   default: 2 applications, none started and none chosen (orders, billing)"
     )
     assert caught.value.fixes == ("with using(app): ...", "app.make_default()")
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from oneiric import Container, Named
+from oneiric.containers.answer import Answer
 from oneiric.containers.descent import below
 from oneiric.containers.needs import Need, Way
 from oneiric.core.errors import DependencyCycle, ScopeLeak
-from oneiric.providers.slot import Slot
+from oneiric.providers.slot import Cell, Slot
 
 
 class Plan:
@@ -29,9 +30,14 @@ class Plan:
         """Return one need for each letter."""
         return {name: Need(slot.name, name, Named(name), None) for name in self.table[slot.name]}
 
-    def find(self, need: Need) -> Slot | None:
-        """Return the slot of that name, None if it is not in the table."""
-        return self.slots.get(need.parameter)
+    def answer(self, need: Need) -> Answer:
+        """Return the slot of that name; none if it is not in the table."""
+        slot = self.slots.get(need.parameter)
+        return Answer(need, () if slot is None else (slot,))
+
+    def cell_of(self, slot: Slot) -> Cell:
+        """Return the cell that everybody sees."""
+        return slot.cell
 
 
 @pytest.mark.parametrize(

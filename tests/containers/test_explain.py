@@ -231,6 +231,7 @@ def test_the_schema_has_every_field(tmp_path: Path) -> None:
         "warnings",
         "error",
         "settings",
+        "decorations",
         "needs",
         "used_by",
         "counterfactuals",

@@ -12,7 +12,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from tests.support.installed import installed
 
-LIMIT_S = 30
+LIMIT_S = 100
 # Nothing but the page under test may speak, and a container has neither a display nor its own sandbox.
 FLAGS = (
     "--headless=new",

@@ -79,6 +79,7 @@ def wiring() -> Iterator[OneiricError]:
     """Build the errors of the graph."""
     yield errors.AmbiguousType("Cache", ["cache", "cache.sessions"], path=CHECKOUT[:1], origin=AT)
     yield errors.WrongType("cache", "Cache", "dict", missing=["add", "incr"], origin=AT)
+    yield errors.ClassOverride("Application", "override")
     yield errors.DependencyCycle(["pricing", "rates", "pricing"], origin=AT)
     yield errors.MissingDependency("pricng", known=["pricing"], path=CHECKOUT[:1], origin=AT)
     yield errors.ScopeLeak("pricing", "app", "basket", "request", origin=AT)

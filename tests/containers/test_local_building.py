@@ -1,0 +1,195 @@
+"""Local overrides: what is built under one is its own, and is closed at its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from oneiric import INJECTED, Application, Container, Inject, Inputs, Named, inject
+from tests.containers.shapes import Car, Clock, Engine, FixedClock
+
+REAL = Engine()
+
+
+@pytest.fixture
+def app() -> Container:
+    """A container with an engine."""
+    app = Container("workshop")
+    app.slot("engine", Engine)
+    app.slot("clock", Clock)
+    app.override({"engine": REAL, "clock": FixedClock()})
+    return app
+
+
+LOG: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def empty_log() -> None:
+    """Each test has a log of its own."""
+    LOG.clear()
+
+
+def hired(engine: Inject[Engine] = INJECTED) -> Iterator[Car]:
+    """Make a car that is given back."""
+    LOG.append("hire")
+    yield Car(engine)
+    LOG.append("return")
+
+
+async def hired_later(engine: Inject[Engine] = INJECTED) -> AsyncIterator[Car]:
+    """As `hired`, asynchronously."""
+    LOG.append("hire")
+    yield Car(engine)
+    await asyncio.sleep(0)
+    LOG.append("return")
+
+
+class Hired(Car):
+    """A car with a life of its own."""
+
+    def __init__(self, engine: Inject[Engine] = INJECTED) -> None:
+        super().__init__(engine)
+
+    async def open(self) -> None:
+        """Say so."""
+        LOG.append("hire")
+
+    async def close(self) -> None:
+        """Say so."""
+        LOG.append("return")
+
+
+@pytest.mark.parametrize("make", [hired, hired_later, Hired], ids=["generator", "async generator", "open and close"])
+@pytest.mark.asyncio
+async def test_what_is_built_under_it_is_closed_at_its_end(make: Any, tmp_path: Path) -> None:
+    """Once, and the object of all stays open until the application stops."""
+    app = Application("hire", inputs=Inputs(environ={}, folder=tmp_path))
+    app.slot("engine", Engine)
+    app.override({"engine": REAL})
+    app.provide("hired")(make)
+
+    async with app:
+        outside = await drive()
+        async with app.local_override({"engine": Engine()}) as given:
+            inside = await drive()
+            assert LOG == ["hire", "hire"]
+        assert LOG == ["hire", "hire", "return"]
+        assert await drive() is outside
+    assert LOG == ["hire", "hire", "return", "return"]
+
+    assert inside.engine is given["engine"]
+
+
+@inject
+async def drive(car: Annotated[Car, Named("hired")] = INJECTED) -> Car:
+    """Return the car."""
+    return car
+
+
+@pytest.mark.parametrize("undo", [True, False], ids=["undo", "with"])
+def test_synchronous_code_closes_what_was_built_under_it(app: Container, undo: bool) -> None:
+    """A view keeps closers itself: it needs no application with a life."""
+    app.provide("hired")(hired)
+
+    handle = app.local_override({"engine": Engine()})
+    app.services.hired()
+    if undo:
+        handle.undo()
+    else:
+        with handle:
+            pass
+
+    assert LOG == ["hire", "return"]
+
+
+def test_an_inner_end_keeps_what_the_outer_one_built(app: Container) -> None:
+    """What was built under the outer one alone is closed by the outer one."""
+    app.provide("hired")(hired)
+
+    with app.local_override({"engine": Engine()}):
+        outer = app.services.hired()
+        with app.local_override({"engine": Engine()}):
+            inner = app.services.hired()
+        assert LOG == ["hire", "hire", "return"]
+        again = app.services.hired()
+    assert LOG == ["hire", "hire", "return", "return"]
+
+    assert again is outer is not inner
+
+
+def test_what_fails_to_close_is_told_after_all_is_closed(app: Container) -> None:
+    """The failures come together, and the override has ended."""
+
+    @app.provide("broken")
+    def broken(car: Annotated[Car, Named("hired")] = INJECTED) -> Iterator[object]:
+        yield object()
+        raise LookupError("cannot")
+
+    app.provide("hired")(hired)
+    handle = app.local_override({"engine": Engine()})
+    app.services.broken()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        handle.undo()
+
+    assert [str(failure) for failure in caught.value.exceptions] == ["cannot"]
+    assert LOG == ["hire", "return"]
+    assert app.adapters.engine() is REAL
+
+
+def test_objects_of_a_scope_are_its_own_as_well(app: Container) -> None:
+    """In one request, the session of all and the one of the view are two, and each is closed by the scope."""
+    app.provide("hired", scope="request")(hired)
+    mine = Engine()
+
+    with app.scope("request"):
+        outside = app.services.hired()
+        with app.local_override({"engine": mine}):
+            inside = app.services.hired()
+            assert app.services.hired() is inside
+        assert app.services.hired() is outside
+        assert LOG == ["hire", "hire"]
+
+    assert (outside.engine, inside.engine) == (REAL, mine)
+    assert LOG == ["hire", "hire", "return", "return"]
+
+
+class Turbo(Engine):
+    """Another engine."""
+
+
+def test_a_nested_one_of_another_slot_keeps_what_the_outer_one_built(app: Container) -> None:
+    """The same object is seen through it, and nothing is built twice."""
+    app.provide("hired")(hired)
+
+    with app.local_override({"engine": Turbo}):
+        outer = app.adapters.engine(), app.services.hired()
+        with app.local_override({"clock": FixedClock()}):
+            inner = app.adapters.engine(), app.services.hired()
+
+    assert inner == outer
+    assert LOG == ["hire", "return"]
+
+
+def test_the_end_of_an_outer_one_keeps_what_the_inner_one_built_without_it(app: Container) -> None:
+    """Its own object stays; what was built from the one that ended is built anew."""
+    app.provide("car")(make_car)
+    outer = app.local_override({"engine": Engine()})
+    with app.local_override({"clock": FixedClock}):
+        clock, car = app.adapters.clock(), app.services.car()
+        outer.undo()
+
+        assert app.adapters.clock() is clock
+        assert car.engine is not REAL
+        assert app.services.car().engine is REAL
+
+
+@inject
+def make_car(engine: Inject[Engine] = INJECTED) -> Car:
+    """Make a car."""
+    return Car(engine)
