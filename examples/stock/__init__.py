@@ -1,0 +1,1 @@
+"""A small inventory on the command line: `python -m examples.stock --help`."""
