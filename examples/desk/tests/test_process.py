@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
+from mcp.types import TextResourceContents
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.slow
@@ -44,6 +45,7 @@ async def test_a_server_is_a_process_and_its_tickets_outlive_it(tmp_path: Path) 
         [listed] = await client.read_resource("ticket://open")
 
     assert (opened.data, weighed.data) == (1, "urgent")
+    assert isinstance(listed, TextResourceContents)
     assert listed.text == "1 ada: the site is down"
     assert (tmp_path / "desk.db").exists()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from oneiric.containers import active, scopes
@@ -237,6 +237,8 @@ class Container(Declaring):
         for key, said in layer.bindings.items():
             slot = self.stack.resolve(key)
             binding = given[slot] = Binding(layer.name, profile.rank(layer.name) or 0, said)
+            if binding.unset:
+                continue
             if binding.chosen is None:
                 check_fit(slot, said.value)
             elif (error := self.stack.selection.choose(slot, [binding]).error) is not None:
@@ -270,7 +272,8 @@ class Container(Declaring):
         view = active.active()
         if isinstance(view, LocalView) and view.whole is self.wiring:
             return view.build(slot)
-        return slot.cell.live if slot.cell.is_built else self.build(slot)
+        cell = slot.cell  # another thread may put another one there
+        return cell.live if cell.is_built else self.build(slot)
 
     def override_slot(self, slot: Slot[Any], value: object) -> Override:
         """Bind one thing to one slot in layer `explicit`. Raises WrongType if it does not fit."""
@@ -404,6 +407,10 @@ class Container(Declaring):
     def graph(self) -> Graph:
         """Return the graph of all slots and registered functions as data."""
         return draw(self)
+
+    def parents(self) -> Sequence[str]:
+        """Return the names of the applications it inherits from; only a child application has any."""
+        return ()
 
     def elsewhere(self) -> Mapping[str, Selection]:
         """Return what the layers would say under each other profile."""
