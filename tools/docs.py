@@ -271,11 +271,11 @@ def profiles_page() -> Iterator[str]:
         ),
     )
     yield ""
-    yield f"Not yet in use: {' and '.join(code(toggle) for toggle in NOT_YET)}; the parts that read them are not built."
+    yield f"Not yet in use: {' and '.join(code(toggle) for toggle in NOT_YET)}; what reads it is not built."
     yield OWN_PROFILES
 
 
-NOT_YET = ("watch", "remote")  # toggles of parts that are not there: watching files, remote manifests
+NOT_YET = ("remote",)  # toggles of parts that are not there: remote manifests
 OWN_PROFILES = """
 ## Profiles of your own
 

@@ -14,6 +14,9 @@ from oneiric.cli.options import REPLY_OPTIONS, Options, accepting, before_comman
 program = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 program.callback()(before_command)
 
+Pid = Annotated[int | None, typer.Option(metavar="NUMBER", help="The process, where several run.")]
+OF_RUNNING = ("app", "app_dir", *REPLY_OPTIONS)
+
 
 class Format(StrEnum):
     """How a graph is written."""
@@ -48,10 +51,17 @@ def explain(
     ] = None,
     diff: Annotated[str | None, typer.Option(metavar="PROFILE", help="Only what differs under this profile.")] = None,
     probe: Annotated[bool, typer.Option("--probe", help="Ask a remote secret store what exists.")] = False,
+    running: Annotated[bool, typer.Option("--running", help="Ask the process that runs the application.")] = False,
+    at: Annotated[
+        int | None, typer.Option(metavar="GENERATION", help="As it was then, in the process that runs.")
+    ] = None,
+    pid: Pid = None,
 ) -> Any:
     """Say who fills a slot or what a setting is, and why. Shown are all sources, and why the others lost."""
     from oneiric.cli import explaining
 
+    if running or at is not None or pid is not None:
+        return explaining.explain_running(options, name, at=at, process=pid, is_plain=not (why_not or diff or probe))
     return explaining.explain(options, name, asked=why_not, diff=diff, probe=probe)
 
 
@@ -163,6 +173,75 @@ def version(options: Options) -> Any:
     from oneiric.cli import answers
 
     return answers.version()
+
+
+@program.command()
+@accepting(*OF_RUNNING)
+def swap(
+    options: Options,
+    slot: Annotated[str, typer.Argument(metavar="SLOT", help="A slot such as cache.")],
+    adapter: Annotated[str, typer.Argument(metavar="ADAPTER", help="The name of an adapter.")],
+    pid: Pid = None,
+) -> Any:
+    """Fill a slot otherwise while the application serves. Where that fails, nothing is changed."""
+    from oneiric.cli import swapping
+
+    return swapping.swap(options, slot, adapter, process=pid)
+
+
+@program.command()
+@accepting(*OF_RUNNING)
+def rollback(
+    options: Options,
+    generation: Annotated[int, typer.Argument(metavar="GENERATION", help="A number that `generations` shows.")],
+    pid: Pid = None,
+) -> Any:
+    """Go back to what layers said in an earlier generation, while the application serves."""
+    from oneiric.cli import swapping
+
+    return swapping.rollback(options, generation, process=pid)
+
+
+@program.command()
+@accepting(*OF_RUNNING)
+def generations(options: Options, pid: Pid = None) -> Any:
+    """List the states that the running application has been in, and what each of them changed."""
+    from oneiric.cli import swapping
+
+    return swapping.generations(options, process=pid)
+
+
+@program.command()
+@accepting("app", "app_dir", "config", *REPLY_OPTIONS)
+def plan(options: Options, pid: Pid = None) -> Any:
+    """Show what a reload of the running application would change, also with another --config. Nothing is touched."""
+    from oneiric.cli import swapping
+
+    return swapping.plan(options, process=pid)
+
+
+@program.command()
+@accepting(*OF_RUNNING)
+def health(options: Options, pid: Pid = None) -> Any:
+    """Ask every open adapter of the running application for its health. It fails where the application is not ready."""
+    from oneiric.cli import swapping
+
+    return swapping.health(options, process=pid)
+
+
+@program.command()
+@accepting()
+def activity(
+    options: Options,
+    slot: Annotated[str | None, typer.Option(metavar="NAME", help="Only what happened to this slot.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="From then on: 15m, 2h, 7d, or a moment.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what happens, until Ctrl-C.")] = False,
+    pid: Pid = None,
+) -> Any:
+    """List what happened, newest last. Where the application does not run, what it has left in its file."""
+    from oneiric.cli import activity
+
+    return activity.activity(options, slot=slot, since=since, follow=follow, process=pid)
 
 
 secrets_commands = typer.Typer(help="Ask the secret store, never for a value that is shown.", rich_markup_mode=None)

@@ -49,6 +49,17 @@ def explain(
         return Reply(found.fields, found.text, code=FAILED if found.faults else 0)
 
 
+def explain_running(
+    options: Options, name: str, *, at: int | None = None, process: int | None = None, is_plain: bool = True
+) -> Reply:
+    """Answer with what the running application says. Raises BadOption for what only this process could answer."""
+    from oneiric.cli import swapping
+
+    if not is_plain:
+        raise BadOption("--why-not, --diff and --probe ask this process, not the one that runs", command=COMMAND)
+    return swapping.explain(options, name, at=at, process=process)
+
+
 async def _probed(app: Application, name: str) -> Explanation:
     """Explain with what the store says now; it is closed again."""
     try:

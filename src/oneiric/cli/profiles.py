@@ -26,6 +26,7 @@ TOGGLES = (  # the heading of each row, and the attribute of a profile that it s
     ("json logs", "json_logs"),
     ("on secret outage", "on_secret_outage"),
     ("plaintext secrets in a manifest", "plaintext_secrets"),
+    ("local", "local"),
 )
 
 

@@ -95,11 +95,19 @@ def _trace(error: Exception) -> None:
 def _show(outcome: Any, *, as_json: bool) -> int:  # what the command returned; Typer's own are exit codes
     if not isinstance(outcome, Reply):
         return int(outcome or 0)
+    _write(outcome, as_json=as_json)
+    code = outcome.code
+    for reply in outcome.more:
+        _write(reply, as_json=as_json)
+        code = reply.code
+    return code
+
+
+def _write(reply: Reply, *, as_json: bool) -> None:
     if as_json:
-        write_json(outcome.fields())
-        return outcome.code
-    if text := outcome.text():
+        write_json(reply.fields())
+        return
+    if text := reply.text():
         write(text, sys.stdout)
-    for notice in outcome.notices:
+    for notice in reply.notices:
         write(notice, sys.stderr)
-    return outcome.code

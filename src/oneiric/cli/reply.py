@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 SCHEMA = 1
@@ -17,12 +17,14 @@ class Reply(NamedTuple):
         text: Returns the same for a person, on standard output; nothing is written where it is empty.
         notices: Blocks for a person on standard error: faults and warnings.
         code: The exit code.
+        more: Answers that follow, each written when it comes; the exit code is that of the last.
     """
 
     fields: Callable[[], Mapping[str, Any]]
     text: Callable[[], str] = str
     notices: Sequence[str] = ()
     code: int = 0
+    more: Iterable[Any] = ()  # of replies: a named tuple cannot name itself
 
 
 def answer(kind: str, **fields: Any) -> Callable[[], dict[str, Any]]:

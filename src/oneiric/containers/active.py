@@ -235,12 +235,12 @@ def default() -> Any:
     return _default.current()
 
 
-def remember(site: Bound, wiring: object, cells: tuple[Any, ...]) -> None:
+def remember(site: Bound, wiring: Any, cells: tuple[Any, ...]) -> None:
     """Let a call site keep its cells, if they are those of the default application."""
     with _lock:  # so that a change of the default comes before, or after and makes the site forget
         view = _default.current()
         if view is not None and view.wiring is wiring:
-            site.store(cells)
+            site.store(cells, wiring.lease)
 
 
 def remember_way(site: Bound, wiring: object, enter: Callable[[tuple[Any, ...]], Any]) -> None:

@@ -30,9 +30,17 @@ from oneiric.providers.slot import Binding, Slot
 class Explained(Protocol):
     """What explaining asks of a container."""
 
-    wiring: Wiring
-    slots: Slots
-    sections: Sections
+    @property
+    def wiring(self) -> Wiring:
+        """Finds and builds."""
+
+    @property
+    def slots(self) -> Slots:
+        """What is declared."""
+
+    @property
+    def sections(self) -> Sections:
+        """The sections of the configuration."""
 
     @property
     def state(self) -> str:
@@ -45,6 +53,9 @@ class Explained(Protocol):
     @property
     def index(self) -> Index:
         """The records of the state in force."""
+
+    def parents(self) -> Sequence[str]:
+        """The applications it inherits from, the nearest first."""
 
     def elsewhere(self) -> Mapping[str, Selection]:
         """What the layers would say under each other profile."""
@@ -63,6 +74,7 @@ class Explainer:
 
     def __init__(self, container: Explained) -> None:
         self._container = container
+        self._wiring = container.wiring
         self._stack = container.wiring.stack
         self._others: Mapping[str, Selection] | None = None
 
@@ -77,7 +89,7 @@ class Explainer:
 
     def _value(self, setting: Setting, *, others: bool = True) -> Explanation:
         elsewhere = self._elsewhere() if others else {}
-        return replace(explain_value(setting, self._stack.selection, elsewhere), generation=self._container.running)
+        return replace(explain_value(setting, self._wiring.selection, elsewhere), generation=self._container.running)
 
     def _elsewhere(self) -> Mapping[str, Selection]:
         if self._others is None:
@@ -102,7 +114,7 @@ class Explainer:
                 if name.startswith(key + "."):
                     path = tuple(split_key(name[len(key) + 1 :]))
                     part = Setting(found.model, found.values, value, path, inert=found.inert)
-                    if part.decided(self._stack.selection.words, self._stack.selection.rules).value is not MISSING:
+                    if part.decided(self._wiring.selection.words, self._wiring.selection.rules).value is not MISSING:
                         return part
             known += [value.field.key for value in found.values]
         if known and name.count(".") >= min(key.count(".") for key in known):
@@ -117,7 +129,7 @@ class Explainer:
         section = name.partition(".")[0]
         if section in self._container.sections:
             model = self._container.sections[section]
-            yield Settings(model, typed(model, self._stack.selection.values(section, model)))
+            yield Settings(model, typed(model, self._wiring.selection.values(section, model)))
 
     def _of(self, slot: Slot[Any], adapter: str) -> Iterator[Settings]:
         """Yield the settings of the adapter in use, then those of the one that a key names, if that is another."""
@@ -126,7 +138,7 @@ class Explainer:
             yield in_use
         wiring = self._container.wiring
         try:
-            winner = self._stack.winner(slot)
+            winner = self._wiring.winner(slot)
             filled = winner.label
         except OneiricError:
             winner, filled = None, NOBODY
@@ -146,10 +158,10 @@ class Explainer:
         """Explain who fills a slot."""
         if slot.category is None and not slot.bindings:
             self._stack.widen()
-        selection = self._stack.selection
-        voices = slot.bindings[::-1]
+        selection = self._wiring.selection
+        voices = self._container.wiring.voices(slot)
         choice = selection.choose(slot, voices)
-        candidates = list(_candidates(slot, self._stack, voices, choice))
+        candidates = list(_candidates(slot, self._stack, selection, voices, choice))
         winner = next((candidate for candidate in candidates if candidate.status == "winner"), None)
         index = self._container.index
         record = index.read(self._container.wiring, slot)
@@ -170,6 +182,7 @@ class Explainer:
             error=error.problem if error else None,
             settings=settings,
             decorations=tuple(_decorations(slot, selection)),
+            parents=tuple(self._container.parents()),
             needs=needs,
             used_by=tuple(f"slot {r.slot.name}" if r.slot.kind == "object" else need.at for r, need in users),
             counterfactuals=tuple(self._otherwise(slot, selection, voices, choice)),
@@ -201,7 +214,7 @@ class Explainer:
     def _settings(self, slot: Slot[Any]) -> Settings | None:
         """Return the decided settings of who fills a slot; None where nobody does, or it has none."""
         try:
-            found = self._container.wiring.values_of(slot, self._stack.winner(slot))
+            found = self._container.wiring.values_of(slot, self._wiring.winner(slot))
         except OneiricError:
             return None
         return None if found is None else Settings(found[0], typed(*found))
@@ -230,9 +243,10 @@ def _outcome(choice: Choice, voices: Sequence[Binding]) -> dict[str, Any]:
     return {"layer": "code", "value": choice.offer.name if choice.offer else None}
 
 
-def _candidates(slot: Slot[Any], stack: Stack, voices: Sequence[Binding], choice: Choice) -> Iterator[Candidate]:
+def _candidates(
+    slot: Slot[Any], stack: Stack, selection: Selection, voices: Sequence[Binding], choice: Choice
+) -> Iterator[Candidate]:
     """Yield every candidate, layers high to low, within a layer high to low, then by name."""
-    selection = stack.selection
     wants = selection.wants(slot)
     masked = False
     said: dict[str, list[Candidate]] = {layer: [] for layer in selection.profile.order}

@@ -95,6 +95,7 @@ class Explanation:
         candidates: All who spoke or could have, layers high to low.
         settings: The settings of the winning adapter, by name.
         decorations: What wraps the object, the innermost first.
+        parents: The applications that a child application inherits from, the nearest first; empty for any other.
         used_by: Who needs it.
         at: The class or function that fills the slot; for the text only, as `scope` and `state`.
         scope: How long one object lives: `app`, `request` or `task`; empty for a value.
@@ -112,6 +113,7 @@ class Explanation:
     error: Problem | None = None
     settings: tuple[Explanation, ...] = ()
     decorations: tuple[Wrapper, ...] = ()
+    parents: tuple[str, ...] = ()
     needs: tuple[Input, ...] = ()
     used_by: tuple[str, ...] = ()
     counterfactuals: tuple[Counterfactual, ...] = ()
@@ -141,6 +143,7 @@ class Explanation:
             "error": self.error.fields() if self.error else None,
             "settings": [setting.fields() for setting in self.settings],
             "decorations": [one.fields() for one in self.decorations],
+            "parents": list(self.parents),
             "needs": [need.fields() for need in self.needs],
             "used_by": list(self.used_by),
             "counterfactuals": [item.fields() for item in self.counterfactuals],
@@ -252,6 +255,8 @@ def _verb(candidate: Candidate) -> str:
 
 
 def _rest(explained: Explanation) -> Iterator[str]:
+    if explained.parents:
+        yield f"inherits  {', '.join(explained.parents)}"
     if explained.decorations:
         said = [f"{one.name} ({one.layer} {one.origin})" for one in explained.decorations]
         yield f"wrapped   {', then '.join(said)}"

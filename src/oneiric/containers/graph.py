@@ -203,8 +203,14 @@ class Drawn(Protocol):
     """What drawing asks of a container."""
 
     name: str
-    wiring: Wiring
-    slots: Slots
+
+    @property
+    def wiring(self) -> Wiring:
+        """Finds and builds."""
+
+    @property
+    def slots(self) -> Slots:
+        """What is declared."""
 
     @property
     def index(self) -> Index:

@@ -18,6 +18,7 @@ from textwrap import indent
 from typing import Any, Protocol, TypeVar
 
 from oneiric.containers import active
+from oneiric.containers.leases import NO_LEASE, Lease
 from oneiric.containers.needs import Need, Unknown, evaluate, read_need, site_name
 from oneiric.containers.scopes import GENERATED, note_failure
 from oneiric.core.errors import NoActiveApplication
@@ -74,7 +75,7 @@ class Site:
         self.kind = kind_of(function)
         self.key = weakref.ref(self)
         self.unbound: tuple[Any, ...] = (_Unbuilt(),) * len(needs)
-        self.store: Callable[[tuple[Any, ...]], None] = lambda cells: None
+        self.store: Callable[[tuple[Any, ...], Lease], None] = lambda cells, lease: None
         self.store_way: Callable[[Any], None] = lambda way: None
         self._needs = dict(needs)
         self._around: Mapping[str, Any] = around if any(need.is_unclear for need in needs.values()) else {}
@@ -94,7 +95,7 @@ class Site:
 
     def forget(self) -> None:
         """Drop the cells: the next call asks the active application again."""
-        self.store(self.unbound)
+        self.store(self.unbound, Lease())
         self.store_way(None)
 
     def pick(self) -> tuple[Any, ...]:
@@ -118,6 +119,13 @@ class Site:
             raise NoActiveApplication(need.at, f"slot {need.wanted}", searched=active.searched())
         entry: Entry = view.enter(self, given)
         return entry
+
+
+def leased() -> Lease:
+    """Return what holds the objects of the active application."""
+    view = active.active()
+    found: Lease = NO_LEASE if view is None else getattr(view, "wiring", view).root.lease
+    return found
 
 
 def inject(function: F) -> F:
@@ -166,7 +174,7 @@ def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[.
 
 # In generated code every name of ours begins with `_0`, which no person gives to a parameter.
 _MAKE = """
-def make(_0f, _0M, _0d, _0switch, _0pick, _0enter, _0note, _0st):
+def make(_0f, _0M, _0d, _0switch, _0pick, _0enter, _0note, _0leased, _0st, _0lease):
     _0way = None
     {define} call({head}):
         try:
@@ -174,9 +182,9 @@ def make(_0f, _0M, _0d, _0switch, _0pick, _0enter, _0note, _0st):
         except Exception as _0e:
             _0note(_0e)
             raise
-    def store(cells):
-        nonlocal _0st
-        _0st = cells
+    def store(cells, lease):
+        nonlocal _0st, _0lease
+        _0st, _0lease = cells, lease
     def store_way(way):
         nonlocal _0way
         _0way = way
@@ -211,11 +219,17 @@ try:
             _0i = await _0g.asend(_0s)
 except StopAsyncIteration:
     return"""
+_LEASED = """_0l = _0leased() if _0switch.contextual else _0lease
+    _0l.count += 1
+    try:
+        return await _0f({args})
+    finally:
+        _0l.count -= 1"""
 _KINDS = {  # how it is defined, what it does when all is built, and what it does else
     "function": ("def", "return _0f({args})", "with _0enter({given}) as ({values}): return _0f({args})"),
     "coroutine": (
         "async def",
-        "return await _0f({args})",
+        _LEASED,
         "async with _0enter({given}) as ({values}): return await _0f({args})",
     ),
     "generator": ("def", "_0g = _0f({args})", _GENERATOR),
@@ -252,7 +266,7 @@ def _compile(function: Callable[..., Any], signature: inspect.Signature, site: S
     space: dict[str, Any] = {}
     exec(compile(source, GENERATED, "exec"), function.__globals__, space)  # the parameter list is only known here
     call, site.store, site.store_way = space["make"](
-        function, INJECTED, defaults, switch, site.pick, site.enter, note_failure, site.unbound
+        function, INJECTED, defaults, switch, site.pick, site.enter, note_failure, leased, site.unbound, Lease()
     )
     return call
 

@@ -116,10 +116,21 @@ class KnownSecrets:
 
     def resource(self, name: str) -> str:
         """Return how the store calls a secret; its name where no store is there to ask."""
-        slot = self._wiring.stack.slots.by_name.get(SECRETS)
-        built = slot.cell.live if slot is not None and slot.cell.is_built else self._local[1] if self._local else None
-        told = getattr(built, "resource", None)
+        told = getattr(self._there(), "resource", None)
         return str(told(name)) if callable(told) else name
+
+    @property
+    def folder(self) -> str | None:
+        """The folder in which the store has a file for each secret; None where no such store is there."""
+        folder = getattr(self._there(), "folder", None)
+        return folder if isinstance(folder, str) else None
+
+    def _there(self) -> Any:
+        """Return the store that is open, or one of its own; None if there is neither."""
+        slot = self._wiring.stack.slots.by_name.get(SECRETS)
+        if slot is not None and slot.cell.is_built:
+            return slot.cell.live
+        return self._local[1] if self._local is not None else None
 
     def _local_store(self) -> Any:
         """

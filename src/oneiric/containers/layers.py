@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
 from oneiric.core.origins import ManifestOrigin, Origin, OverrideOrigin, caller
@@ -92,6 +92,19 @@ class LayerContainer(DynamicContainer):
 
     def __repr__(self) -> str:
         return f"<layer {self.name}>"
+
+
+def says_the_same(before: Iterable[LayerContainer], after: Iterable[LayerContainer]) -> bool:
+    """Tell whether some layers say the same as others."""
+    return [_words(layer) for layer in before] == [_words(layer) for layer in after]
+
+
+def _words(layer: LayerContainer) -> Any:
+    bindings, settings, ignored = (
+        {key: (said.value, getattr(said.origin, "digest", None)) for key, said in table.items()}
+        for table in (layer.bindings, layer.settings, layer.ignored)
+    )
+    return layer.name, bindings, settings, ignored, {slot: sorted(names) for slot, names in layer.deny.items()}
 
 
 def _place(at: str, trust: Trust) -> Origin:

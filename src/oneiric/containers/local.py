@@ -36,7 +36,7 @@ class LocalView(Wiring):
         self.under = under
         self.whole: Wiring = under.whole if isinstance(under, LocalView) else under
         self.fetch, self.fetch_now, self.due = under.fetch, under.fetch_now, under.due
-        self.held: list[Held] = []
+        self.kept: list[Held] = []
         self.is_ended = False
         self._given = given
         self._cells: dict[Slot[Any], Cell] = {}
@@ -106,7 +106,7 @@ class LocalView(Wiring):
         with self._lock:
             if self.is_ended:
                 raise ScopeClosed(cell.slot.name, "local override")
-            self.held.append(Held(cell, closer, running_loop()))
+            self.kept.append(Held(cell, closer, running_loop()))
 
     async def open(self, cell: Cell, built: Any) -> None:
         """Open what was built here, and remember to close it."""
@@ -142,7 +142,7 @@ class LocalView(Wiring):
         """End the view, and let those above it see what is below; returns what is to be closed, in that order."""
         with self._lock:
             self.is_ended = True
-            held, self.held = self.held[::-1], []
+            held, self.kept = self.kept[::-1], []
         others = [one for one in list(self.whole.views) if isinstance(one, LocalView) and one.sees(self)]
         for one in others:
             if one.under is self:

@@ -140,27 +140,30 @@ class QuickEntry(Scope):
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         restore(self._token)
         self.is_closed = True
-        if self._closers:  # something else was built in it as well
-            await self.aclose(error)
-            return
-        generators = self.generators
-        while generators:
-            generator = generators.pop()[1]
-            if type(generator) is not AsyncGeneratorType:
-                await _end([generator, *_last_first(generators)], error)
+        try:
+            if self._closers:  # something else was built in it as well
+                await self.aclose(error)
                 return
-            try:
-                step = generator.__anext__() if error is None else generator.athrow(error)
-                waits_for = step.send(None)
-            except StopAsyncIteration:
-                continue
-            except BaseException as raised:  # border: closing goes on, with more care
-                if raised is not error:
-                    await _end(_last_first(generators), error, raised=raised)
+            generators = self.generators
+            while generators:
+                generator = generators.pop()[1]
+                if type(generator) is not AsyncGeneratorType:
+                    await _end([generator, *_last_first(generators)], error)
                     return
-            else:
-                await _end(_last_first(generators), error, begun=Protected(step, waits_for))
-                return
+                try:
+                    step = generator.__anext__() if error is None else generator.athrow(error)
+                    waits_for = step.send(None)
+                except StopAsyncIteration:
+                    continue
+                except BaseException as raised:  # border: closing goes on, with more care
+                    if raised is not error:
+                        await _end(_last_first(generators), error, raised=raised)
+                        return
+                else:
+                    await _end(_last_first(generators), error, begun=Protected(step, waits_for))
+                    return
+        finally:
+            self.release()
 
 
 def _last_first(generators: Sequence[tuple[Slot[Any], Any]]) -> list[Any]:

@@ -74,4 +74,5 @@ class QuickCall(Scope):
                     failures.append(RuntimeError(YIELDS_TWICE))
             except Exception as failure:  # border: closing goes on; all failures are reported together
                 failures.append(failure)
+        self.release()
         report(failures, None)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from oneiric.containers.answer import Answer
 from oneiric.containers.closing import Held, begin, close_now, hold, report, run_closers, running_loop
 from oneiric.containers.ending import ending
+from oneiric.containers.leases import NO_LEASE, Lease
 from oneiric.containers.needs import Need, Way
 from oneiric.core.errors import ScopeClosed
 from oneiric.core.markers import INJECTED
@@ -31,13 +32,15 @@ class Scope:
     """
 
     __slots__ = (
-        "_cells", "_closers", "container", "failure", "generators", "is_closed", "kind", "outer", "values",
+        "_cells", "_closers", "_lease", "container", "failure", "generators", "is_closed", "kind", "outer", "values",
     )  # fmt: skip
 
     def __init__(self, kind: str, container: object) -> None:
         self.kind = kind
         self.container = container
         self.outer = innermost_scope.get()
+        self._lease: Lease = getattr(container, "lease", NO_LEASE)
+        self._lease.count += 1
         self.is_closed = False
         self.failure: BaseException | None = None  # what left an injected call inside; somebody may have caught it
         self.values: dict[Slot[Any], Any] = {}  # what was made in place, by the call that opened it
@@ -102,6 +105,7 @@ class Scope:
         """
         closers = self._end()
         if not closers:
+            self.release()
             return
         closing = begin(run_closers(closers, error))
         cancelled: asyncio.CancelledError | None = None
@@ -110,6 +114,7 @@ class Scope:
                 await asyncio.shield(closing)
             except asyncio.CancelledError as asked:  # goes on below, when everything is closed
                 cancelled = asked
+        self.release()
         report(closing.result(), error or cancelled)
         if cancelled is not None:
             raise cancelled
@@ -122,7 +127,14 @@ class Scope:
                 close_now(held, error)
             except Exception as failure:  # border: closing goes on; all failures are reported together
                 failures.append(failure)
+        self.release()
         report(failures, error)
+
+    def release(self) -> None:
+        """Hold the generation no longer: all that was built from its objects is closed. A second call does nothing."""
+        lease, self._lease = self._lease, NO_LEASE
+        if lease is not NO_LEASE:
+            lease.count -= 1
 
     def _end(self) -> list[Held]:
         self.is_closed = True
@@ -196,6 +208,7 @@ def within(scope: Scope | None) -> Iterator[None]:
 
 
 def restore(token: Token[Scope | None]) -> None:
+    """Let the scope from before be in force again; in a context that knows none of it there is nothing to restore."""
     try:
         innermost_scope.reset(token)
     except ValueError:
@@ -279,7 +292,7 @@ class SiteEntry:
     while it waits at a yield: what its caller does meanwhile is no part of it.
     """
 
-    __slots__ = ("_given", "_home", "_scoped", "_wanted")
+    __slots__ = ("_given", "_home", "_lease", "_scoped", "_wanted")
 
     def __init__(self, home: Home, site: Any, given: tuple[Any, ...]) -> None:
         self._home = home
@@ -328,7 +341,10 @@ class SiteEntry:
 
     async def __aenter__(self) -> list[Any]:
         if self._scoped is None:
-            return await self._abuild()
+            values = await self._abuild()
+            self._lease: Lease = getattr(self._home.root, "lease", NO_LEASE)
+            self._lease.count += 1
+            return values
         self._scoped.__enter__()
         try:
             return await self._abuild()
@@ -339,6 +355,8 @@ class SiteEntry:
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._scoped is not None:
             await self._scoped.__aexit__(kind, error, trace)
+        else:
+            self._lease.count -= 1
 
     def steps(self, make: Callable[..., Any]) -> Generator[Any, Any, Any]:
         """Run the generator that `make` makes from the values; it gets what is sent or thrown in here."""

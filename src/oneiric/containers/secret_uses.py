@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, NamedTuple
 
 from oneiric.containers.known_secrets import KnownSecrets
+from oneiric.containers.wiring import Wiring
 from oneiric.core.secrets import LATEST, Finding
 from oneiric.core.values import Value
+from oneiric.providers.slot import Slot
 
 
 class SecretUse(NamedTuple):
@@ -27,6 +29,27 @@ class SecretUse(NamedTuple):
     counts: bool
     origin: str
     finding: Finding
+
+
+_MAY_COUNT = frozenset({"winner", "merged", "unknown", "absent", "ineligible"})
+
+
+def built_from(names: Collection[str], wiring: Wiring) -> dict[Slot[Any], tuple[str, ...]]:
+    """Return the slots whose built objects have settings that these secrets may answer, each with their keys."""
+    found: dict[Slot[Any], tuple[str, ...]] = {}
+    for slot in wiring.every_slot() if names else ():
+        binding = slot.cell.binding
+        if slot.scope != "app" or not slot.cell.is_built or binding is None:
+            continue
+        _, values = wiring.values_of(slot, binding) or (None, [])
+        keys = [
+            value.field.key
+            for value in values
+            if any(one.secret in names and one.status in _MAY_COUNT for one in value.shares)
+        ]
+        if keys:
+            found[slot] = tuple(sorted(keys))
+    return found
 
 
 def secret_uses(values: Iterable[Value], secrets: KnownSecrets) -> Iterator[SecretUse]:

@@ -9,8 +9,10 @@ from typing import Any
 from oneiric.containers import cells
 from oneiric.containers.decoration import Decoration
 from oneiric.containers.layers import LayerContainer
+from oneiric.containers.leases import Lease
 from oneiric.containers.selection import CODE_RANK, Rules, Selection
 from oneiric.containers.slots import Slots
+from oneiric.core.choice import Offer
 from oneiric.core.errors import AmbiguousType, OneiricError, UnknownSlot
 from oneiric.core.profiles import LAYERS, Profile
 from oneiric.core.secrets import SecretRules
@@ -32,6 +34,7 @@ class Stack:
         applied: What each of them has bound, by the key it used; a layer may be applied to several containers.
         checked: The layers of which all that they bind was found to fit.
         lock: Held while the stack changes, and while a call site reads several cells.
+        lease: What holds the objects of the state in force.
         dependants: The slots whose built object was made from other slots.
         is_read: Something was derived from the state since it last changed. Slots are declared by thousands, and each
             would drop what nobody made.
@@ -55,7 +58,9 @@ class Stack:
         self.rules: Rules = lambda selection: SecretRules()
         self._ranked: dict[tuple[str, str], Binding] = {}
         self._selection: Selection | None = None
+        self.lease = Lease()
         self._is_wide = False
+        self._held_back: list[Slot[Any]] | None = None  # slots of a change that is not seen before it is whole
 
     @property
     def selection(self) -> Selection:
@@ -126,6 +131,18 @@ class Stack:
                 slot.decorations = tuple(one for one in slot.decorations if one is not decoration)
                 self.move([slot])
 
+    def layers_after(self, drop: Iterable[LayerContainer], put: Iterable[LayerContainer]) -> tuple[LayerContainer, ...]:
+        """Return the layers as they would be after some went and others came, in rank order."""
+        gone = set(drop)
+        stack = [*(layer for layer in self.layers if layer not in gone), *put]
+        return tuple(sorted(stack, key=lambda item: self._place(item.name)))
+
+    def spoken(self, layer: LayerContainer) -> list[Slot[Any]]:
+        """Return the slots a layer speaks about, by a binding or by a setting; it need not be applied."""
+        found = [*(self.lookup(key) for key in layer.bindings), *self._configured(layer)]
+        denied = [self.slots.by_name.get(name) for name in layer.deny]
+        return [slot for slot in dict.fromkeys([*found, *denied]) if slot is not None]
+
     def layer_of(self, binding: Binding) -> LayerContainer | None:
         """Return the applied layer that a binding belongs to."""
         return next((layer for layer, applied in self.applied.items() if binding in applied.values()), None)
@@ -169,10 +186,67 @@ class Stack:
 
     def move(self, slots: Sequence[Slot[Any]]) -> None:
         """Make a change visible: all call sites look again, and what nobody can read any more is discarded."""
+        if self._held_back is not None:
+            self._held_back += slots
+            return
         self.forget()
         gone = [cell for cell in cells.move(slots, self.dependants, self.state, self.is_said) if cell.is_built]
         if gone:
             self.discard(gone)
+
+    def exchange(
+        self, drop: Iterable[LayerContainer], put: Iterable[LayerContainer], made: Mapping[Slot[Any], Cell]
+    ) -> list[Cell]:
+        """
+        Take layers away and put others in, as one change, after which slots show the cells that were built for it.
+
+        Args:
+            drop: The layers to take away.
+            put: The layers to apply, in that order.
+            made: What was built beside, by slot.
+
+        Returns:
+            The cells that were shown before and had an object, dependants first.
+        """
+        with self.lock:
+            before = {slot: slot.cell for slot in made}
+            self._held_back = []
+            try:
+                for layer in drop:
+                    self.drop(layer)
+                for layer in put:
+                    self.put(layer)
+            finally:
+                moved, self._held_back = self._held_back, None
+            self.lease = Lease((self.lease.generation or 0) + 1)  # before call sites look again
+            self.forget()
+            for slot in moved:
+                if slot not in made:
+                    self._keep(slot)
+            left: list[Cell] = []  # somebody filled the slot otherwise while they were built
+            for slot, cell in made.items():
+                binding, raw = self.state(slot)
+                if binding is None or cell.binding is None or not _is_same(binding, cell.binding):
+                    left.append(cell)
+                    continue
+                cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
+                slot.stash, slot.cell = (*slot.stash, slot.cell), cell  # also where the layers say the same as before
+            self.dependants |= {slot for slot, cell in made.items() if cell.inputs}
+            gone = cells.move([*moved, *made], self.dependants, self.state, self.is_said)
+            for slot, cell in before.items():
+                slot.stash = tuple(one for one in slot.stash if one is not cell)
+            old = [cell for cell in before.values() if cell.is_built and cell.slot.cell is not cell]
+            told = [*reversed(old), *reversed(left)]
+            return [*told, *(cell for cell in gone if cell.is_built and cell not in told)]
+
+    def _keep(self, slot: Slot[Any]) -> None:
+        """Let a slot keep its cell where another layer says the same as the one before."""
+        old = slot.cell.binding
+        binding, raw = self.state(slot) if old is not None else (None, None)
+        if old is None or binding is None or raw != slot.cell.settings:
+            return
+        if _is_same(binding, old):
+            slot.cell.binding = binding
 
     def reset(self) -> None:
         """Forget every object: the next use builds new ones."""
@@ -207,10 +281,13 @@ class Stack:
             raise choice.error
         if choice.voice is not None:
             return voices[choice.voice]
-        assert choice.offer is not None
-        key = (slot.name, choice.offer.name)
+        return self.ranked(slot, choice.offer)
+
+    def ranked(self, slot: Slot[Any], offer: Offer | None) -> Binding:
+        """Return the binding of an adapter that the ranking took; the same object for the same adapter."""
+        assert offer is not None
+        key = (slot.name, offer.name)
         if key not in self._ranked:
-            offer = choice.offer
             self._ranked[key] = Binding("code", CODE_RANK, Said(offer.name, offer.origin))
         return self._ranked[key]
 
@@ -331,6 +408,11 @@ class Stack:
             names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
             named = next((self.slots.by_name[name] for name in names if name in self.slots.by_name), None)
             yield named or self.slots.by_section.get(parts[0])
+
+
+def _is_same(binding: Binding, other: Binding) -> bool:
+    """Tell whether two bindings fill a slot alike, whichever layers say them."""
+    return binding.chosen == other.chosen if other.chosen is not None else binding.value is other.value
 
 
 def _insert(bindings: tuple[Binding, ...], binding: Binding) -> tuple[Binding, ...]:

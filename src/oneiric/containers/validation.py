@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from oneiric.containers import active
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.index import Index
+from oneiric.containers.layers import LayerContainer
 from oneiric.containers.sections import Sections
 from oneiric.containers.slots import Slots
 from oneiric.containers.wiring import Wiring
@@ -18,16 +19,23 @@ from oneiric.core.texts import folded
 from oneiric.core.values import Value
 from oneiric.providers.slot import Slot
 
-FRAMEWORK_SECTIONS = frozenset({"app", "web", "push", "secrets", "remote"})
+FRAMEWORK_SECTIONS = frozenset({"activity", "app", "push", "remote", "secrets", "swap", "web"})
 
 
 class Checked(Protocol):
     """What validation asks of a container."""
 
-    wiring: Wiring
-    slots: Slots
+    @property
+    def wiring(self) -> Wiring:
+        """Finds and builds."""
 
-    sections: Sections
+    @property
+    def slots(self) -> Slots:
+        """What is declared."""
+
+    @property
+    def sections(self) -> Sections:
+        """The sections of the configuration."""
 
     @property
     def index(self) -> Index:
@@ -36,9 +44,14 @@ class Checked(Protocol):
 
 def validate(container: Checked) -> tuple[list[OneiricError], list[OneiricError]]:
     """Return faults and warnings, each with path, origin and fixes; sorted by code, then by text."""
-    faults = [*_layer_faults(container), *container.index.faults(), *_setting_faults(container)]
+    faults = state_faults(container, container.wiring.stack.layers)
     warnings = [*_unread_settings(container), *_setting_warnings(container), *_free_sites(container)]
     return _sorted(faults), _sorted(warnings)
+
+
+def state_faults(container: Checked, layers: Iterable[LayerContainer]) -> list[OneiricError]:
+    """Return the faults of a state: of names in these layers, of the graph, and of all settings in use."""
+    return [*_layer_faults(container, layers), *container.index.faults(), *_setting_faults(container)]
 
 
 def _sorted(found: list[OneiricError]) -> list[OneiricError]:
@@ -46,10 +59,10 @@ def _sorted(found: list[OneiricError]) -> list[OneiricError]:
     return sorted(unique.values(), key=lambda error: (error.code, str(error)))
 
 
-def _layer_faults(container: Checked) -> Iterator[OneiricError]:
+def _layer_faults(container: Checked, layers: Iterable[LayerContainer]) -> Iterator[OneiricError]:
     """Names that no slot has, and bindings that do not fit their slot, in every layer that speaks."""
     stack = container.wiring.stack
-    for layer in stack.layers:
+    for layer in layers:
         if layer.rank(stack.profile) is None:
             continue
         for key, said in () if layer in stack.checked else layer.bindings.items():
@@ -74,7 +87,7 @@ def _setting_faults(container: Checked) -> Iterator[OneiricError]:
     for slot in index.used:
         if index.records[slot].fault is not None or slot.kind not in {"adapter", "object"}:
             continue
-        binding = wiring.stack.winner(slot)
+        binding = wiring.winner(slot)
         if binding.value is None:
             adapter = wiring.provider_of(slot, binding)
             try:
@@ -89,18 +102,23 @@ def _setting_faults(container: Checked) -> Iterator[OneiricError]:
             yield fault
 
 
+def settings_faults(model: Any, values: Sequence[Value]) -> Iterator[OneiricError]:
+    """Yield the faults of the settings of one adapter."""
+    yield from faults_of(model, values)
+
+
 def settings_in_use(container: Checked) -> Iterator[tuple[Slot[Any] | None, Any, Sequence[Value]]]:
     """Yield every settings model that counts, with its decided values: of the adapters in use, and of the sections."""
     wiring, index = container.wiring, container.index
     told: set[str | None] = set()  # sections that a slot hands on
     for slot in index.used:
         if index.records[slot].fault is None and slot.kind in {"adapter", "object"}:
-            binding = wiring.stack.winner(slot)
+            binding = wiring.winner(slot)
             found = wiring.values_of(slot, binding)
             if found is not None:
                 told.add(wiring.stack.prefix(slot, binding))
                 yield slot, *found
-    selection = wiring.stack.selection
+    selection = wiring.selection
     for name in container.sections:
         is_read = container.sections.is_loaded(name) or name in selection.words.parents
         if is_read and name not in told:  # others have their defaults, and fit

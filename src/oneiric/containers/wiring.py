@@ -12,10 +12,12 @@ from oneiric.containers.answer import Answer
 from oneiric.containers.building import Builder, Keeper
 from oneiric.containers.decoration import Decoration, in_order
 from oneiric.containers.fitting import check_fit
+from oneiric.containers.leases import Lease
 from oneiric.containers.needs import Need, Way, read_needs
 from oneiric.containers.quick import QuickEntry, QuickWay
 from oneiric.containers.quick_call import QuickCall
 from oneiric.containers.recipes import parts_of
+from oneiric.containers.selection import Selection
 from oneiric.containers.stack import Stack
 from oneiric.core.choice import Wants
 from oneiric.core.errors import MissingDependency, NeedsAsyncOpen, NoCandidate, OneiricError, UnknownSlot
@@ -25,7 +27,7 @@ from oneiric.core.secrets import Wanted
 from oneiric.core.values import Value
 from oneiric.providers.adapter import AdapterProvider, Closer, ObjectProvider, Opener
 from oneiric.providers.engine import Provider
-from oneiric.providers.slot import Binding, Cell, Slot, own_provider
+from oneiric.providers.slot import Binding, Cell, Raw, Slot, own_provider
 
 Entry = scopes.SiteEntry | QuickEntry | QuickCall  # one call that has something to build
 _ABSENT = Cell(None)  # type: ignore[arg-type]  # the answer to an optional need that no slot meets
@@ -58,6 +60,20 @@ class Wiring:
         """The wiring that scopes belong to."""
         return self
 
+    @property
+    def lease(self) -> Lease:
+        """What holds the objects of the state in force."""
+        return self.stack.lease
+
+    @property
+    def selection(self) -> Selection:
+        """What the layers say."""
+        return self.stack.selection
+
+    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw | None:
+        """Return what layers say about the settings of a binding, as a mapping that can be compared."""
+        return self.stack.raw_settings(slot, binding)
+
     def builder_of(self, slot: Slot[Any]) -> Builder:
         """Return who builds the object of a slot."""
         return self._builder
@@ -69,10 +85,14 @@ class Wiring:
                 binding = self.winner(cell.slot)
                 if binding.value is not None:
                     check_fit(cell.slot, binding.value)
-                cell.settings = self.stack.raw_settings(cell.slot, binding)
+                cell.settings = self.raw_settings(cell.slot, binding)
                 cell.decorations = cell.slot.decorations
                 cell.binding = binding
             return cell.binding
+
+    def voices(self, slot: Slot[Any]) -> Sequence[Binding]:
+        """Return what layers say about a slot, high to low."""
+        return slot.bindings[::-1]
 
     def winner(self, slot: Slot[Any]) -> Binding:
         """Return the binding that fills a slot. Raises as `Stack.winner`."""
@@ -132,13 +152,13 @@ class Wiring:
         model = provider.settings_class if isinstance(provider, ObjectProvider) else None
         if model is None:
             return None
-        return model, self.stack.selection.values(self.stack.prefix(slot, binding) or slot.name, model)
+        return model, self.selection.values(self.stack.prefix(slot, binding) or slot.name, model)
 
     def values_for(self, slot: Slot[Any], adapter: str) -> tuple[Any, list[Value]] | None:
         """Return the same of an adapter of the slot's category that does not fill it; None where there is none."""
         row = self.stack.catalog.rows(slot.category or "").get(adapter)
         model = AdapterProvider(row.path).settings_class if row is not None else None
-        return None if model is None else (model, self.stack.selection.values(f"{slot.name}.{adapter}", model))
+        return None if model is None else (model, self.selection.values(f"{slot.name}.{adapter}", model))
 
     async def fetch_secrets(self, slot: Slot[Any], binding: Binding) -> None:
         """Fetch the secrets that the settings of an adapter need; what one leads to may need another."""
@@ -261,7 +281,11 @@ class Wiring:
         """Return a handle on a slot, which looks its object up, or makes a new one, when it is used."""
         if need.shape == "factory":
             return Factory(slot.name, partial(self._builder.make_new, slot))
-        return Ref(slot.name, partial(self.look_up, slot))
+        return Ref(slot.name, partial(self.look_up, slot), self.held)
+
+    def held(self) -> Lease:
+        """Return what holds the objects of the state in force."""
+        return self.root.lease
 
     def look_up(self, slot: Slot[Any]) -> Any:
         """Return the object of a slot as the calling context sees it."""
@@ -294,6 +318,10 @@ class Wiring:
         self.bind(site)
         return scopes.SiteEntry(self, site, given)
 
+    def reset(self) -> None:
+        """Forget every object: the next use builds new ones."""
+        self.stack.reset()
+
     def forget(self) -> None:
         """Drop the cells of all call sites: they look again."""
         self._ways.clear()
@@ -313,7 +341,7 @@ class Wiring:
     def look(self, slot: Slot[Any]) -> tuple[Binding | None, OneiricError | None]:
         """Return the binding that fills a slot, or the fault that keeps it from one."""
         try:
-            return self.stack.winner(slot), None
+            return self.winner(slot), None
         except OneiricError as error:
             return None, error
 
@@ -342,7 +370,7 @@ class Wiring:
         asked = need.named
         if asked is None or not (asked.capabilities or asked.any_of):
             return frozenset()
-        offer = self.stack.selection.offers(slot).get(self.winner(slot).chosen or "")
+        offer = self.selection.offers(slot).get(self.winner(slot).chosen or "")
         wants = Wants(asked.capabilities, frozenset({asked.any_of} if asked.any_of else ()))
         return wants.missing(offer) if offer is not None else frozenset()
 

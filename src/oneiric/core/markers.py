@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Generic, TypeVar
+from contextvars import ContextVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -47,22 +48,32 @@ Public = FieldMark("Public")  # the value may be shown, though the field's name 
 Protected = FieldMark("Protected")  # a remote manifest may not set it
 
 
+class Leased(Protocol):
+    """What counts those who hold one state of an application."""
+
+    generation: int | None
+    count: int
+
+
 class Ref(Generic[T]):
     """
     A handle on a slot, for objects that live long: `cache: Inject[Ref[Cache]]`.
 
-    What it leads to is looked up on each use, so that a replaced adapter is seen.
+    What it leads to is looked up on each use, so that a replaced adapter is seen. As a `with` or `async with` block it
+    hands out the object of now, which is not closed inside, whatever replaces it meanwhile.
 
     Args:
         slot: The slot's name.
         look: Returns the live object.
+        lease: Returns what counts those who hold the state in force.
     """
 
-    __slots__ = ("_look", "_slot")
+    __slots__ = ("_lease", "_look", "_slot")
 
-    def __init__(self, slot: str, look: Callable[[], T]) -> None:
+    def __init__(self, slot: str, look: Callable[[], T], lease: Callable[[], Leased] | None = None) -> None:
         self._slot = slot
         self._look = look
+        self._lease = lease
 
     @property
     def slot(self) -> str:
@@ -74,8 +85,38 @@ class Ref(Generic[T]):
         """The object that fills the slot now. Raises what an injected call raises where it cannot be had."""
         return self._look()
 
+    @property
+    def generation(self) -> int | None:
+        """The generation that `current` belongs to; None where nothing runs."""
+        return None if self._lease is None else self._lease().generation
+
+    def __enter__(self) -> T:
+        current, lease = self._look(), None if self._lease is None else self._lease()
+        if lease is not None:
+            lease.count += 1
+        _held.set((*_held.get(), (self, lease)))
+        return current
+
+    def __exit__(self, *exc: object) -> None:
+        held = _held.get()
+        last = next((n for n in range(len(held) - 1, -1, -1) if held[n][0] is self), None)
+        if last is not None:
+            lease = held[last][1]
+            _held.set((*held[:last], *held[last + 1 :]))
+            if lease is not None:
+                lease.count -= 1
+
+    async def __aenter__(self) -> T:
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.__exit__()
+
     def __repr__(self) -> str:
         return f"<ref to slot {self._slot}>"
+
+
+_held: ContextVar[tuple[tuple[Ref[Any], Leased | None], ...]] = ContextVar("oneiric_held", default=())
 
 
 class Factory(Generic[T]):

@@ -18,7 +18,7 @@ LAYERS = ("code", "profile", "secrets", "manifest", "env", "explicit")
 RANK_STEP = 10
 LIKE = "like"
 NO_TOGGLES = ("select", "settings", "deny")  # tables of `[profiles.NAME]` that are read for the profile in force
-SWITCHES = ("watch", "remote", "background", "user_file", "public", "json_logs", "plaintext_secrets")
+SWITCHES = ("watch", "remote", "background", "user_file", "public", "json_logs", "plaintext_secrets", "local")
 ON_SECRET_OUTAGE = "on_secret_outage"
 
 FallOrFail = Literal["fall", "fail"]
@@ -42,6 +42,7 @@ class Profile:
         json_logs: Log lines are JSON even on a terminal.
         on_secret_outage: Whether a store that cannot be reached lets the next layer answer.
         plaintext_secrets: A manifest may hold a secret in plain text, with a warning.
+        local: The process has the machine to itself: activity is kept in a file, and its user commands it by a socket.
         default_store: The adapter that fills slot `secrets` when nobody chooses; None leaves it to the ranking.
         own_store: The secret store is a fake that layer `explicit` binds; one that is configured is not read.
     """
@@ -56,6 +57,7 @@ class Profile:
     json_logs: bool
     on_secret_outage: FallOrFail
     plaintext_secrets: bool
+    local: bool
     default_store: str | None
     own_store: bool
 
@@ -75,6 +77,7 @@ DEFAULT = Profile(
     json_logs=False,
     on_secret_outage="fall",
     plaintext_secrets=True,
+    local=True,
     default_store=None,
     own_store=False,
 )
@@ -89,6 +92,7 @@ SERVERLESS = Profile(
     json_logs=True,
     on_secret_outage="fail",
     plaintext_secrets=False,
+    local=False,
     default_store=None,
     own_store=False,
 )
@@ -103,6 +107,7 @@ SYSTEMD = Profile(
     json_logs=True,
     on_secret_outage="fail",
     plaintext_secrets=False,
+    local=True,
     default_store="file",
     own_store=False,
 )
@@ -117,6 +122,7 @@ TEST = Profile(
     json_logs=False,
     on_secret_outage="fail",
     plaintext_secrets=False,
+    local=False,
     default_store=None,
     own_store=True,
 )

@@ -64,6 +64,14 @@ def read_inline(reference: str | None, folder: Path, now: datetime, *, origin: O
     return Inline(manifest, path, str(file) if isinstance(file, Path) else "")
 
 
+def inline_files(reference: str | None, folder: Path) -> tuple[Path, ...]:
+    """Return the files that `read_inline` reads, as far as they can change while a process runs: none of a package."""
+    if reference is not None and reference.startswith(PACKAGE):
+        return ()
+    path = folder / (reference or MANIFEST_FILE)
+    return path, path.parent / DIGEST_FILE
+
+
 def write_inline(manifest: Manifest, folder: Path) -> None:
     """
     Write the manifest and its digest into the folder of a build.

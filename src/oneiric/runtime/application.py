@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Literal
 
 from oneiric.containers import active
 from oneiric.containers.child import ChildContainer
-from oneiric.containers.container import Container
-from oneiric.containers.explanation import Explanation
-from oneiric.containers.graph import Graph
-from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
+from oneiric.containers.secret_uses import built_from
+from oneiric.containers.selection import SECRETS
 from oneiric.containers.validation import settings_in_use
-from oneiric.containers.wiring import ROUNDS, Entry
-from oneiric.core.errors import InvalidApplication, OneiricError, StartFailed
+from oneiric.containers.wiring import ROUNDS
+from oneiric.core.errors import InvalidApplication, NotRunning, OneiricError, StartFailed
 from oneiric.core.health import Health
-from oneiric.core.profiles import Profile
+from oneiric.core.origins import Origin, OverrideOrigin, caller
 from oneiric.providers.catalog import Catalog
 from oneiric.providers.slot import Slot
-from oneiric.runtime.configuration import Configuration, Inputs, read_configuration
+from oneiric.runtime.child import ChildApplication, make_child, stop_all
+from oneiric.runtime.configuration import Inputs, changed_layers
+from oneiric.runtime.configured import ConfiguredContainer
 from oneiric.runtime.events import EventsContainer
+from oneiric.runtime.generations import Generation, Generations, SlotChange
 from oneiric.runtime.lifecycle import Lifecycle
-from oneiric.runtime.rotation import Refresher, Rotation, rotate
+from oneiric.runtime.rotation import Refresher, Rotation, reread, rotate
+from oneiric.runtime.swap import Change, Swapped, Swaps
+from oneiric.runtime.swap_events import Recorder
 
-PER_PROFILE = frozenset({"profile", "manifest"})  # layers that another profile may read elsewhere
 State = Literal["new", "starting", "started", "stopping", "stopped"]
 
 
-class Application(Container):
+class Application(ConfiguredContainer):
     """
     A container with a life.
 
@@ -55,96 +57,22 @@ class Application(Container):
         catalog: Catalog | None = None,
         inputs: Inputs | None = None,
     ) -> None:
-        super().__init__(name, layers=layers, catalog=catalog)
+        super().__init__(name, profile=profile, layers=layers, catalog=catalog, inputs=inputs)
         self.state: State = "new"
         self.generation: int | None = None
         self._refresher = Refresher(self)
         self.lifecycle = Lifecycle(self.wiring)
         self.wiring.opener = self.lifecycle
         self.stack.discard = self.lifecycle.discard
-        self._inputs = inputs or Inputs()
-        self._profile_asked = profile
-        self._configuration: Configuration | None = None
-        self._configured_layers: list[LayerContainer] = []
+        self.outdated: set[str] = set()  # secrets with a version that is not in what was built
         self._busy: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self.recorders: list[Recorder] = []
+        self.generations = Generations(self.stack)
+        self.swaps = Swaps(self, self.generations, self.recorders)
+        self._swapped: LayerContainer | None = None
+        self.children: set[ChildApplication] = set()
         self.declare_section("app", "oneiric.runtime.settings:AppSettings")
-
-    def configure(self, inputs: Inputs | None = None) -> Configuration:
-        """
-        Read the configuration and apply its layers; a second call without inputs does nothing.
-
-        Args:
-            inputs: Where it comes from; those of the constructor by default.
-
-        Raises:
-            Refused: The profile, a file or a variable cannot be; see `read_configuration`.
-        """
-        if self._configuration is not None and inputs is None:
-            return self._configuration
-        with self.stack.lock:  # else a second thread could drop layers that the first one builds from
-            if self._configuration is None or inputs is not None:
-                self._configure(inputs or self._inputs)
-                self._inputs = inputs or self._inputs
-            assert self._configuration is not None
-            return self._configuration
-
-    def unconfigure(self, inputs: Inputs) -> None:
-        """Take the configuration away again: the next question or use reads it, from `inputs`."""
-        with self.stack.lock:
-            for layer in self._configured_layers:
-                self.stack.drop(layer)
-            self._configured_layers, self._configuration, self._inputs = [], None, inputs
-
-    def read(self, inputs: Inputs | None = None) -> Configuration:
-        """
-        Read the configuration and apply nothing; where it names no profile, that of the application counts.
-
-        Args:
-            inputs: Where it comes from; those of the constructor by default.
-
-        Raises:
-            Refused: The profile, a file or a variable cannot be; see `read_configuration`.
-        """
-        asked = inputs or self._inputs
-        if asked.profile is None and self._profile_asked is not None:
-            asked = replace(asked, profile=self._profile_asked)
-        return read_configuration(asked)
-
-    def _configure(self, asked: Inputs) -> None:
-        configuration = self.read(asked)
-        configured = configuration.layers(configuration.profile)
-        for layer in self._configured_layers:
-            self.stack.drop(layer)
-        self.stack.use_profile(configuration.profile)
-        self._configured_layers = [self.stack.put(layer) for layer in configured]
-        self._configuration = configuration  # last: whoever sees it does not wait for the lock
-
-    def layers_in(self, profile: Profile) -> Iterable[LayerContainer]:
-        """Return the layers as they would be under another profile: its own tables of the files apply."""
-        if self._configuration is None:
-            return self.overridden
-        theirs = [one for one in self._configuration.layers(profile) if one.name in PER_PROFILE]
-        own = [one for one in self._configured_layers if one.name in PER_PROFILE]
-        above = next((n for n, layer in enumerate(self.overridden) if layer in own), len(self.overridden))
-        kept = [
-            [layer for layer in part if layer not in own] for part in (self.overridden[:above], self.overridden[above:])
-        ]
-        return [*kept[0], *theirs, *kept[1]]  # in their place among the layers that were applied by hand
-
-    @property
-    def applied(self) -> tuple[LayerContainer, ...]:
-        """The layers that code has applied: all but those of a configuration, lowest first."""
-        return tuple(layer for layer in self.overridden if layer not in self._configured_layers)
-
-    @property
-    def inputs(self) -> Inputs:
-        """Where the configuration comes from."""
-        return self._inputs
-
-    def profiles(self) -> Mapping[str, Profile]:
-        """Return every profile by name: those that are built in, and those that the files define."""
-        defined = self.configure().defined
-        return {**super().profiles(), **defined}
+        self.declare_section("swap", "oneiric.runtime.settings:SwapSettings")
 
     def _make_child(self, name: str, parts: Mapping[str, Slot[Any]]) -> ChildContainer:
         return EventsContainer(parts, self) if name == "events" else super()._make_child(name, parts)
@@ -153,68 +81,6 @@ class Application(Container):
     def running(self) -> int | None:
         """The generation in force; None where the application does not run."""
         return self.generation if self.state == "started" else None
-
-    @property
-    def profile(self) -> Profile:
-        """The profile in force."""
-        self.configure()
-        return super().profile
-
-    @property
-    def index(self) -> Index:
-        """The records of the state in force."""
-        self.configure()
-        return super().index
-
-    def faults(self, *, strict: bool = False) -> tuple[list[OneiricError], list[OneiricError]]:
-        """Return every fault and every warning of the application in the profile in force."""
-        self.configure()
-        return super().faults(strict=strict)
-
-    def explain(self, name: str) -> Explanation:
-        """Say who fills a slot, or what value a setting has, from where, and why the others lost."""
-        self.configure()
-        return super().explain(name)
-
-    def config(self) -> list[Explanation]:
-        """Explain every setting in use, those of the adapters in use and of the sections; sorted by key."""
-        self.configure()
-        return super().config()
-
-    def graph(self) -> Graph:
-        """Return the graph of all slots and registered functions as data."""
-        self.configure()
-        return super().graph()
-
-    def setting(self, key: str) -> Any:
-        """Return the value of one setting, as its settings model makes it; a secret hides itself."""
-        self.configure()
-        return super().setting(key)
-
-    def settings_of(self, name: str) -> Any:
-        """Return the validated settings of who fills a slot; None where it has none."""
-        self.configure()
-        return super().settings_of(name)
-
-    def section(self, name: str) -> Any:
-        """Return the validated values of a declared section. Raises InvalidValue with key and origin."""
-        self.configure()
-        return super().section(name)
-
-    def build(self, slot: Slot[Any]) -> Any:
-        """Return a slot's object, building it if it is not there."""
-        self.configure()
-        return super().build(slot)
-
-    def bind(self, site: Any) -> tuple[Any, ...]:
-        """Return the cells that an injected function reads."""
-        self.configure()
-        return super().bind(site)
-
-    def enter(self, site: Any, given: tuple[Any, ...]) -> Entry:
-        """Return the slow path of one injected call."""
-        self.configure()
-        return super().enter(site, given)
 
     async def start(self) -> Application:
         """
@@ -228,6 +94,7 @@ class Application(Container):
             if self.state == "started":
                 return self
             self.secrets.forget_failures()  # the store may be there again
+            self.outdated.clear()  # nothing is built yet that could be
             faults, _ = self.faults()
             if faults:
                 raise InvalidApplication(self.name, faults)
@@ -243,26 +110,186 @@ class Application(Container):
                     raise StartFailed("the application", error, await self.lifecycle.stop()) from error
                 raise
             self.state = "started"
-            self.generation = (self.generation or 0) + 1
+            self.swaps.use(self.section("swap"))
+            self.advance("start")
             if self.profile.background:
                 self._refresher.start()
         return self
 
-    def renewed(self) -> int | None:
-        """Begin a new generation, where the application runs: something it decides by has changed."""
-        if self.state == "started" and self.generation is not None:
-            self.generation += 1
+    async def renewed(self) -> int | None:
+        """
+        Build anew what outdated secrets are in, as a new generation, where the application runs.
+
+        Returns:
+            The number of the generation in force; None before the first.
+
+        Raises:
+            SwapFailed: Something cannot be built with the new values; the old objects serve on.
+        """
+        if self.outdated and self.state == "started":
+            async with self._transition():
+                await self._renew()
         return self.generation
+
+    async def _renew(self) -> None:
+        if not self.outdated or self.state != "started":
+            return
+        if anew := built_from(self.outdated, self.wiring):
+            await self.swaps.make(Change(cause="secrets", anew=anew))
+        else:
+            self.advance("secrets")
+        self.outdated.clear()
+
+    def advance(self, cause: str) -> Generation:
+        """Begin the next generation with the layers as they are."""
+        self.generation = (self.generation or 0) + 1
+        self.stack.lease.generation = self.generation
+        return self.generations.begin(self.generation, cause)
+
+    async def swap(
+        self,
+        overriding: Mapping[Any, object] | LayerContainer,
+        *,
+        drop: Iterable[LayerContainer] = (),
+        origin: Origin | None = None,
+    ) -> Swapped:
+        """
+        Fill slots otherwise while the application serves: built beside, opened, proved healthy, and then shown at once.
+
+        The old objects are closed when no call works with them any more. A later swap of the same slot replaces this
+        one; `rollback` goes back.
+
+        Args:
+            overriding: A map from slot names or types to adapters by name, objects, adapter classes or providers; or a
+                layer, which is applied as it is.
+            drop: Layers to take away in the same change.
+            origin: Where it was asked for; the line of the call by default.
+
+        Raises:
+            NotRunning: The application does not serve.
+            UnknownSlot: It names a slot that is not declared.
+            WrongType: It binds something that does not fit.
+            SwapFailed: The change could not be made; nothing has changed.
+        """
+        if isinstance(overriding, LayerContainer):
+            async with self._changing("a swap"):
+                self._given(overriding)
+                return await self.swaps.make(Change([*drop], [overriding], eager=True))
+        layer = LayerContainer("explicit", overriding, origin=origin or OverrideOrigin(caller(1)))
+        async with self._changing("a swap"):
+            before = self._swapped if self._swapped in self.stack.applied else None
+            given = {slot.name: binding.said for slot, binding in self._given(layer).items()}
+            merged = LayerContainer("explicit", origin=layer.origin)
+            merged.bindings = {**(before.bindings if before is not None else {}), **given}
+            gone = [*drop, *([before] if before is not None else [])]
+            swapped = await self.swaps.make(Change(gone, [merged], eager=True))
+            if merged in self.stack.applied:
+                self._swapped = merged
+            return swapped
+
+    async def rollback(self, generation: int) -> Swapped:
+        """
+        Go back to the layers of an earlier generation, by a swap that makes a new one.
+
+        Raises:
+            NotRunning: The application does not serve.
+            UnknownGeneration: There is none of that number, or it is not kept any more.
+            SwapFailed: It could not be made; nothing has changed.
+        """
+        target = self.generations.at(generation)
+        async with self._changing("a rollback"):
+            now = self.stack.layers
+            drop = [layer for layer in now if layer not in target.layers]
+            put = [layer for layer in target.layers if layer not in now]
+            swapped = await self.swaps.make(Change(drop, put, f"rollback to {generation}"))
+            self._configured_layers = [layer for layer in self.stack.layers if layer in self._read]
+            return swapped
+
+    async def reload(self, inputs: Inputs | None = None, *, secrets: Iterable[str] = ()) -> Swapped:
+        """
+        Read the configuration again, and make what differs one swap.
+
+        The profile stays as it is, and so do the layers that code has applied. A file that is gone, or empty, counts as
+        one that somebody is about to write.
+
+        Args:
+            inputs: Where the configuration comes from; the same places as before by default.
+            secrets: Secrets to read again in the same breath.
+
+        Raises:
+            NotRunning: The application does not serve.
+            Refused: The configuration cannot be; nothing has changed.
+            SecretUnavailable: The store did not answer; nothing has changed.
+            SwapFailed: It could not be made; nothing has changed.
+        """
+        async with self._changing("a reload"):
+            try:
+                return await self._reload(inputs or self._inputs, list(secrets))
+            except OneiricError as error:
+                self.swaps.refuse(error, "reload")
+                raise
+
+    async def _reload(self, inputs: Inputs, secrets: list[str]) -> Swapped:
+        if secrets:
+            await reread(self, secrets)
+        configuration = self.read(inputs)
+        come = configuration.succeed(self.configure())
+        go, come = changed_layers(self._configured_layers, come)
+        swapped = await self.swaps.make(Change(go, come, "reload", anew=built_from(self.outdated, self.wiring)))
+        self.outdated.clear()
+        self._configured_layers = [*(layer for layer in self._configured_layers if layer not in go), *come]
+        self._read.update(come)
+        self._configuration, self._inputs = configuration, inputs
+        self.swaps.use(self.section("swap"))
+        if any(one.slot == SECRETS for one in swapped.slots):
+            self.outdated |= {name for name, _ in self.secrets.cache.held()}
+            self.secrets.invalidate()  # another store, or another place of it, has other values
+            await reread(self)
+            await self._renew()
+        return swapped
+
+    def child(
+        self, name: str, overrides: Mapping[Any, object] | LayerContainer | Iterable[LayerContainer] | None = None
+    ) -> ChildApplication:
+        """
+        Return a child application, for a tenant, a plugin or a test: `async with app.child("a", {"cache": fake}): ...`.
+
+        It inherits every slot, and shares every object that does not depend on what it fills otherwise. Nothing is
+        built before it is used.
+
+        Args:
+            name: Its name.
+            overrides: What it fills otherwise: a map from slot names or types, a layer, or several layers.
+
+        Raises:
+            UnknownSlot: A slot that is not declared.
+            WrongType: Something that does not fit its slot.
+        """
+        self.configure()
+        return make_child(name, self, overrides)
+
+    def diff(self, before: int, after: int) -> tuple[SlotChange, ...]:
+        """Return the slots that two generations fill otherwise. Raises UnknownGeneration."""
+        return self.generations.diff(before, after)
+
+    @asynccontextmanager
+    async def _changing(self, what: str) -> AsyncIterator[None]:
+        """Let one change be made at a time, and none while the application starts or stops."""
+        async with self._transition():
+            if self.state != "started":
+                raise NotRunning(self.name, what)
+            yield
 
     async def rotate_secrets(self, names: Iterable[str] | None = None) -> Rotation:
         """
-        Read secrets again now; `explain` shows the new versions, and what is built from now on has them.
+        Read secrets again now, and build anew what has an old value, as one swap.
 
         Args:
             names: The secrets; all that were read by default.
 
         Raises:
             SecretUnavailable: The store did not answer; the old values serve on.
+            SwapFailed: Something cannot be built with the new values; the old objects serve on.
         """
         return await rotate(self, names)
 
@@ -298,8 +325,10 @@ class Application(Container):
                 return
             self.state = "stopping"
             await self._refresher.stop()
+            await self.swaps.end()
             try:
-                failures = await self.lifecycle.stop()
+                failures = await stop_all(self.children)
+                failures += await self.lifecycle.stop()
             finally:
                 self._end("stopped")
         if failures:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
-from oneiric.containers.layers import LayerContainer
+from oneiric.containers.layers import LayerContainer, says_the_same
 from oneiric.core.config import evaluate
-from oneiric.core.errors import InvalidValue
+from oneiric.core.errors import ConfigNotFound, InvalidValue
+from oneiric.core.log import log
 from oneiric.core.origins import EnvOrigin, FlagOrigin, Origin, split_key
 from oneiric.core.profiles import DEFAULT, Profile, define_profiles, find_profile
 from oneiric.core.sources import (
@@ -27,7 +29,7 @@ from oneiric.core.sources import (
 )
 from oneiric.core.values import Field
 from oneiric.core.words import Speaker, Words
-from oneiric.remote.inline import read_inline
+from oneiric.remote.inline import inline_files, read_inline
 
 _Named = tuple[str | None, Origin | None]  # what was said, and where
 
@@ -58,6 +60,25 @@ class Inputs:
     manifest: str | None = None
 
 
+class FileState(NamedTuple):
+    """What tells whether a file is still the same one with the same content, without reading it."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: str | Path) -> FileState | None:
+        """Return the state of the file that a path leads to; None where it leads to none."""
+        try:
+            facts = os.stat(path)
+        except OSError:
+            return None
+        return cls(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
 class Configuration:
     """
     What was read, once.
@@ -65,6 +86,7 @@ class Configuration:
     Attributes:
         profile: The profile in force.
         defined: The profiles that the files define, besides those that are built in.
+        sources: The files that were looked for, each as it was when it was read; None where there was none.
     """
 
     def __init__(
@@ -78,11 +100,32 @@ class Configuration:
         *,
         manifest: str | None = None,
         folder: Path = Path(),
+        sources: Mapping[Path, FileState | None] = MappingProxyType({}),
     ) -> None:
         self.profile, self.defined = profile, defined
         self._files, self._user_file, self._env, self._flags = tuple(files), user_file, env, flags
         self._manifest_flag, self._folder = manifest, folder
         self._manifests: dict[str | None, Tables | None] = {}
+        self.sources = dict(sources)
+
+    def succeed(self, before: Configuration) -> list[LayerContainer]:
+        """
+        Take the place of an earlier configuration, in the profile of that one, and return the layers.
+
+        Raises:
+            ConfigNotFound: A file that was there is gone, or holds nothing any more: somebody may be writing it.
+            Refused: The manifest of the build cannot be used; see `read_inline`.
+        """
+        layers = self.layers(before.profile)
+        for path, state in self.sources.items():
+            old = before.sources.get(path)
+            if old is not None and (state is None or (old.size and not state.size)):
+                why = "it is gone" if state is None else "it is empty"
+                raise ConfigNotFound(str(path), why=f"{why}, and what it said before stays in force")
+        if self.profile != before.profile:
+            log().warning("the profile does not change while the application runs", profile=before.profile.name)
+        self.profile = before.profile
+        return layers
 
     def files(self, profile: Profile) -> Iterable[ConfigFile]:
         """Return the files that are read in a profile, low to high."""
@@ -116,11 +159,29 @@ class Configuration:
         said = value.value if isinstance(value.value, str) else None
         reference, named_by = _first((self._manifest_flag, FlagOrigin("--manifest")), (said, origin))
         if reference not in self._manifests:
+            for path in inline_files(reference, self._folder):
+                self.sources.setdefault(path.absolute(), FileState.of(path))
             found = read_inline(reference, self._folder, datetime.now(UTC), origin=named_by)
             tables = found.manifest.tables("inline", found.path, found.place) if found is not None else None
             self._manifests[reference] = tables
         manifest = self._manifests[reference]
         return [LayerContainer.of("manifest", manifest)] if manifest is not None else []
+
+
+def changed_layers(
+    before: Sequence[LayerContainer], after: Sequence[LayerContainer]
+) -> tuple[list[LayerContainer], list[LayerContainer]]:
+    """
+    Return the layers that go and those that come.
+
+    Layers of one name stay as they are, and where they are among others of that name, if all of them say the same.
+    """
+    go, come = list(before), list(after)
+    for name in {layer.name for layer in before}:
+        old, new = ([layer for layer in layers if layer.name == name] for layers in (before, after))
+        if says_the_same(old, new):
+            go, come = [one for one in go if one not in old], [one for one in come if one not in new]
+    return go, come
 
 
 def read_configuration(inputs: Inputs) -> Configuration:
@@ -135,16 +196,22 @@ def read_configuration(inputs: Inputs) -> Configuration:
     """
     environ = os.environ if inputs.environ is None else inputs.environ
     folder = inputs.folder or Path()
+    sources: dict[Path, FileState | None] = {}
+
+    def seen(path: Path) -> Path:
+        sources[path.absolute()] = FileState.of(path)
+        return path
+
     env_file, env_by = _first((inputs.env_file, FlagOrigin("--env-file")), _variable("ENV_FILE", environ))
-    below = read_env_file(folder / env_file, origin=env_by) if env_file else {}
+    below = read_env_file(seen(folder / env_file), origin=env_by) if env_file else {}
     named, named_by = _first((inputs.config, FlagOrigin("--config")), _variable("CONFIG", environ, below))
     user_file = None
     if named:
-        files = [read_config(folder / named, shown=named, origin=named_by)]
+        files = [read_config(seen(folder / named), shown=named, origin=named_by)]
     else:
-        own = folder / CONFIG_FILE
+        own = seen(folder / CONFIG_FILE)
         files = [read_config(own, shown=CONFIG_FILE)] if own.is_file() else []
-        user_file = _read_user_file(environ)
+        user_file = _read_user_file(environ, seen)
     defined = _defined([*([user_file] if user_file else []), *files])
     return Configuration(
         _profile(inputs, _variable("PROFILE", environ, below), files, defined),
@@ -155,14 +222,15 @@ def read_configuration(inputs: Inputs) -> Configuration:
         read_flags(inputs.select, inputs.settings),
         manifest=inputs.manifest,
         folder=folder,
+        sources=sources,
     )
 
 
-def _read_user_file(environ: Mapping[str, str]) -> ConfigFile | None:
+def _read_user_file(environ: Mapping[str, str], seen: Callable[[Path], Path]) -> ConfigFile | None:
     """Read the user's own file, `$XDG_CONFIG_HOME/oneiric/oneiric.toml`, if there is one."""
     home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
     path = Path(home, "oneiric", CONFIG_FILE)
-    return read_config(path) if home and path.is_file() else None
+    return read_config(path) if home and seen(path).is_file() else None
 
 
 def _defined(files: Sequence[ConfigFile]) -> Mapping[str, Profile]:

@@ -73,7 +73,7 @@ class Lifecycle:
             self._held.clear()
             self._discarded.clear()
             self._closing.clear()
-            self._wiring.stack.reset()
+            self._wiring.reset()
         self._loop = running
 
     @property
@@ -196,10 +196,16 @@ class Lifecycle:
             except asyncio.CancelledError:
                 await self.stop()
                 raise
-            for slot, result in zip(slots, results, strict=True):
-                if isinstance(result, BaseException):
-                    failures = await self.stop()
-                    raise StartFailed(f"slot {slot.name}", result, failures) from result
+            failed = {
+                f"slot {slot.name}": result
+                for slot, result in zip(slots, results, strict=True)
+                if isinstance(result, BaseException)
+            }
+            if failed:
+                first, *others = sorted(failed)
+                closing = await self.stop()
+                rest = {name: failed[name] for name in others}
+                raise StartFailed(first, failed[first], closing, others=rest) from failed[first]
 
     async def stop(self) -> list[Exception]:
         """
@@ -224,7 +230,7 @@ class Lifecycle:
             if not held:
                 break
             failures += await self._close_each(held)
-        self._wiring.stack.reset()
+        self._wiring.reset()
         self._loop = None
         return failures
 
@@ -240,6 +246,11 @@ class Lifecycle:
             else:
                 log().info("slot closed", slot=one.slot)
         return failures
+
+    async def ask(self, cell: Cell) -> Health | None:
+        """Ask the open object of one cell for its health, within its budget; None where it tells of none."""
+        held = next((one for one in list(self._held) if one.cell is cell and hasattr(one.built, "health")), None)
+        return None if held is None else await _health(held)
 
     async def health(self) -> dict[str, Health]:
         """Ask every open adapter for its health, all at once; one that does not answer in time is not healthy."""

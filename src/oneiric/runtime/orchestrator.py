@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
 
-from oneiric.core.errors import AppNotImportable, ConfigNotFound, InvalidValue, PushAuthConfig
+from oneiric.core.errors import AppNotImportable, ConfigNotFound, InvalidValue, PushAuthConfig, StoreUnavailable
 from oneiric.core.importing import load
 from oneiric.core.log import configure as configure_log
 from oneiric.core.log import log
@@ -25,8 +25,9 @@ from oneiric.runtime.application import Application
 from oneiric.runtime.bridge import bridged_logs
 from oneiric.runtime.configuration import Inputs
 from oneiric.runtime.hard_exit import HardExit
-from oneiric.runtime.signals import StopSignal
+from oneiric.runtime.signals import ReloadSignal, StopSignal
 from oneiric.runtime.supervisor import Supervisor
+from oneiric.runtime.watch import Watcher
 from oneiric.web.readiness import Readiness
 
 PROJECT_FILE = "pyproject.toml"
@@ -45,6 +46,16 @@ class Serving(Protocol):
 
     async def stop(self) -> None:
         """Stop accepting, and let the requests in flight finish."""
+
+
+class Listening(Protocol):
+    """What the life of a process asks of its control socket."""
+
+    async def start(self) -> None:
+        """Begin to take commands."""
+
+    async def stop(self) -> None:
+        """Take no more commands."""
 
 
 def find_reference(flag: str | None, environ: Mapping[str, str], folder: Path) -> str:
@@ -118,13 +129,14 @@ def load_application(reference: str, app_dir: Path | None = None) -> Application
 
 def prepare(application: Application, inputs: Inputs) -> Application:
     """
-    Declare the sections of the web and read the configuration; opens nothing and imports no SDK.
+    Declare the sections of web and activity, and read the configuration; opens nothing and imports no SDK.
 
     Raises:
         Refused: The configuration cannot be read; see `read_configuration`.
     """
     application.declare_section("web", "oneiric.web.settings:WebSettings")
     application.declare_section("push", "oneiric.web.settings:PushSettings")
+    application.declare_section("activity", "oneiric.runtime.settings:ActivitySettings")
     application.configure(inputs)
     return application
 
@@ -157,17 +169,23 @@ def serve(
     readiness, hard_exit = Readiness(application), HardExit()
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal(readiness.drain).installed())
+        watcher = Watcher(
+            application,
+            is_watching=application.profile.watch,
+            asked=stack.enter_context(ReloadSignal().installed()),
+        )
         stack.callback(hard_exit.end)
         _configure_log(application, environ)
         stack.enter_context(bridged_logs())
         for warning in application.check():
             log().warning("configuration warning", code=warning.code, warning=warning.message)
         supervisor = Supervisor(application)
+        control = _keep_activity(application, readiness, environ, stack)
         server = _make_server(application, readiness, port, environ, stack) if web else None
         if not gc.isenabled():  # the command line starts without
             gc.freeze()  # what a start made is no garbage, and looking through it now would delay the first answer
             gc.enable()
-        return asyncio.run(_live(application, supervisor, server, readiness, stop, hard_exit))
+        return asyncio.run(_live(application, supervisor, server, control, watcher, readiness, stop, hard_exit))
 
 
 def _configure_log(application: Application, environ: Mapping[str, str]) -> None:
@@ -179,6 +197,34 @@ def _configure_log(application: Application, environ: Mapping[str, str]) -> None
     except ValueError:
         why = "choose one of DEBUG, INFO, WARNING, ERROR"
         raise InvalidValue("ONEIRIC_LOG_LEVEL", why, origin=EnvOrigin("ONEIRIC_LOG_LEVEL")) from None
+
+
+def _keep_activity(
+    application: Application, readiness: Readiness, environ: Mapping[str, str], stack: ExitStack
+) -> Listening | None:
+    """
+    Let the application's swaps be kept, and make its control socket, where the profile has one.
+
+    A store that cannot be used now is told, and nothing is kept.
+
+    Raises:
+        StoreNewer, StoreCorrupt: The file is none that may be written.
+    """
+    from oneiric.runtime.activity import MEMORY, ActivityStore, find_path
+    from oneiric.runtime.commands import Commands
+    from oneiric.runtime.control import Control
+
+    is_local = application.profile.local
+    store = ActivityStore(find_path(application.section("activity"), environ, is_local=is_local))
+    stack.callback(store.close)
+    if store.path != MEMORY:  # which is opened when there is something to keep: until then it costs no thread
+        try:
+            store.open()
+        except StoreUnavailable as error:
+            log().warning("activity is not kept", code=error.code, why=error.message, fix=error.fixes[0])
+    application.recorders.append(store)
+    stack.callback(application.recorders.remove, store)
+    return Control(application.name, Commands(application, readiness, store), environ) if is_local else None
 
 
 def _make_server(
@@ -216,6 +262,8 @@ async def _live(
     application: Application,
     supervisor: Supervisor,
     server: Serving | None,
+    control: Listening | None,
+    watcher: Watcher,
     readiness: Readiness,
     stop: StopSignal,
     hard_exit: HardExit,
@@ -228,11 +276,19 @@ async def _live(
         if await _start(application, stop, hard_exit, budget_s):
             supervisor.start()
             readiness.start()
+            if control is not None:
+                await control.start()
+            watcher.start()
             log().info("application started", slots=application.lifecycle.open_slots)
             await _until_end(supervisor, server, stop)
     finally:
         hard_exit.begin(budget_s)
         readiness.drain()
+        hard_exit.step = "watcher"
+        await watcher.stop()
+        if control is not None:
+            hard_exit.step = "control"
+            await control.stop()
         code = await _stop(application, supervisor, server, hard_exit, budget_s)
     return code
 

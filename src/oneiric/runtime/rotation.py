@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from oneiric.containers.known_secrets import KnownSecrets
 from oneiric.containers.validation import Checked, settings_in_use
-from oneiric.core.errors import SecretUnavailable
+from oneiric.core.errors import OneiricError, SecretUnavailable
 from oneiric.core.log import log
 
 LEAST_WAIT_S = 1.0  # between two looks, also where the store's values are to be read again at once
@@ -33,34 +33,60 @@ class Rotated(Checked, Protocol):
     secrets: KnownSecrets
     generation: int | None
 
-    def renewed(self) -> int | None:
-        """Begin a new generation, where the application runs; returns its number."""
+    outdated: set[str]
+
+    async def renewed(self) -> int | None:
+        """Build anew what outdated secrets are in, as a new generation, where it runs; returns the number in force."""
 
 
 async def rotate(application: Rotated, names: Iterable[str] | None = None) -> Rotation:
     """
-    Read secrets again, and begin a new generation if one has changed; see `KnownSecrets.rotate`.
+    Read secrets again, and swap what was built from a value that has changed; see `KnownSecrets.rotate`.
 
-    Adapters that were built from the old value keep it until they are built again.
+    Raises:
+        SecretUnavailable: The store did not answer; the old values serve on.
+        SwapFailed: Something cannot be built with the new values; the old objects serve on. The next rotation or reload
+            tries again.
     """
-    secrets = application.secrets
+    changed = await reread(application, names)
+    return Rotation(tuple(changed), await application.renewed())
+
+
+async def reread(application: Rotated, names: Iterable[str] | None = None) -> list[str]:
+    """
+    Read secrets again, all that were read by default, also those that were not there.
+
+    Returns:
+        The names of those that have another version, are there now, or are gone; sorted. They count as outdated from
+        here on: what was built has the old values.
+
+    Raises:
+        SecretUnavailable: The store did not answer for one; its old value serves on.
+    """
     asked = None if names is None else set(names)
-    absent = {name for name, _ in secrets.cache.absent() if asked is None or name in asked}
-    changed = {*await secrets.rotate(asked), *await _appeared(application, absent)}
-    return Rotation(tuple(sorted(changed)), application.renewed() if changed else application.generation)
+    cache = application.secrets.cache
+    before = {key: cache.look(*key).version for key in cache.held() if asked is None or key[0] in asked}
+    try:
+        await application.secrets.rotate(asked)
+    finally:  # one that the store does not answer for does not undo that others are known
+        changed = {key[0] for key, version in before.items() if cache.look(*key).version != version}
+        application.outdated |= changed
+    appeared = await _appeared(application, asked)
+    application.outdated |= appeared
+    return sorted(changed | appeared)
 
 
-async def _appeared(application: Rotated, absent: Collection[str]) -> Iterable[str]:
-    """Fetch what was absent and is wanted, and return what is there now. Raises SecretUnavailable as `rotate`."""
+async def _appeared(application: Rotated, asked: Collection[str] | None) -> set[str]:
+    """Fetch what is wanted and was not had, and return what is there now. Raises SecretUnavailable as `rotate`."""
     secrets = application.secrets
-    values = [value for _, _, values in settings_in_use(application) for value in values] if absent else []
-    wanted = [key for value in values for key in value.wanted if key[0] in absent]
+    values = [value for _, _, values in settings_in_use(application) for value in values]
+    wanted = [key for value in values for key in value.wanted if asked is None or key[0] in asked]
     await secrets.fetch(wanted)
     found = {name: secrets.cache.look(name, version) for name, version in wanted}
     for name, finding in found.items():
         if finding.state == "failed":
             raise SecretUnavailable("secrets", name, why=finding.why)
-    return [name for name, finding in found.items() if finding.exists]
+    return {name for name, finding in found.items() if finding.exists}
 
 
 class Refresher:
@@ -93,6 +119,12 @@ class Refresher:
         while True:
             due_s = secrets.cache.next_due_s()  # None where all was forgotten, and nothing used since
             await self._wait(max(secrets.cache.ttl_s if due_s is None else due_s, LEAST_WAIT_S))
-            if changed := await secrets.refresh():
-                generation = self._application.renewed()
-                log().info("secrets have new versions", resources=changed, generation=generation)
+            changed = await secrets.refresh()
+            self._application.outdated.update(changed)
+            try:
+                generation = await self._application.renewed()
+            except OneiricError as error:  # what was built from the old values serves on, and it is tried again
+                log().warning("a new secret cannot be used", resources=changed, code=error.code, why=error.message)
+            else:
+                if changed:
+                    log().info("secrets have new versions", resources=changed, generation=generation)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks for an orderly stop, the second ends the process at once."""
+"""SIGTERM and SIGINT: the first asks for an orderly stop, the second ends the process at once. SIGHUP: reload."""
 
 from __future__ import annotations
 
@@ -62,5 +62,45 @@ class StopSignal:
             return
         self.is_set, self._since_s = True, self._clock()
         self._on_stop()
+        if self._loop is not None and self._event is not None:
+            self._loop.call_soon_threadsafe(self._event.set)
+
+
+class ReloadSignal:
+    """
+    Waits for somebody to ask the process to read its configuration again, with SIGHUP.
+
+    A process that was started with SIGHUP ignored, by `nohup` for example, goes on to ignore it.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._event: asyncio.Event | None = None
+
+    @contextmanager
+    def installed(self) -> Iterator[ReloadSignal]:
+        """Handle the signal inside this block; only the main thread may. The earlier handler comes back after it."""
+        number = getattr(signal, "SIGHUP", None)  # Windows has none
+        if number is None or signal.getsignal(number) is signal.SIG_IGN:
+            yield self
+            return
+        before = signal.signal(number, self._receive)
+        try:
+            yield self
+        finally:
+            signal.signal(number, before)
+
+    async def wait(self) -> None:
+        """Return as soon as the signal has come since the last return, also before the first call."""
+        if self._event is None:
+            self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
+        if not self._is_set:
+            await self._event.wait()
+        self._is_set = False
+        self._event.clear()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._is_set = True
         if self._loop is not None and self._event is not None:
             self._loop.call_soon_threadsafe(self._event.set)

@@ -24,6 +24,10 @@ class Watched(Protocol):
     def profile(self) -> Profile:
         """The profile in force."""
 
+    @property
+    def running(self) -> int | None:
+        """The generation in force; None where it does not run."""
+
     async def health(self) -> Mapping[str, Health]:
         """Ask every open adapter for its health; by slot name."""
 
@@ -38,6 +42,7 @@ class Snapshot(NamedTuple):
         app: The application's name.
         profile: The profile's name.
         uptime_s: Seconds since the process began to start.
+        generation: The generation in force; None where the application does not run.
     """
 
     phase: Phase
@@ -45,6 +50,7 @@ class Snapshot(NamedTuple):
     app: str
     profile: str
     uptime_s: float
+    generation: int | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -65,7 +71,7 @@ class Snapshot(NamedTuple):
             "status": status,
             "app": self.app,
             "profile": self.profile,
-            "generation": None,
+            "generation": self.generation,
             "uptime_s": round(self.uptime_s, 3),
             "subjects": subjects,
         }
@@ -107,7 +113,8 @@ class Readiness:
         if self.phase == "started":
             health = await self._adapters()
         name, profile = self._application.name, self._application.profile.name
-        return Snapshot(self.phase, health, name, profile, self._clock() - self._began_s)
+        generation = self._application.running
+        return Snapshot(self.phase, health, name, profile, self._clock() - self._began_s, generation)
 
     async def _adapters(self) -> Mapping[str, Health]:
         if self._asking is None:

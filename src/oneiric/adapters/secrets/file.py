@@ -68,6 +68,11 @@ class FileSecrets:
         self._settings, self._environ, self._is_read_only = settings, environ, is_read_only
         self._folder: str | None = None
 
+    @property
+    def folder(self) -> str | None:
+        """The folder that is read; None where it is not open."""
+        return self._folder
+
     async def open(self) -> None:
         environ = os.environ if self._environ is None else self._environ
         folder = self._settings.folder or environ.get(CREDENTIALS_VARIABLE) or DOCKER_FOLDER

@@ -12,9 +12,11 @@ OneiricError
 │   ├── BootstrapCycle PlaintextSecret ProtectedKey InlineDigestMismatch InvalidManifest
 │   ├── DependencyCycle MissingDependency ScopeLeak AnnotationUnresolved ClassOverride
 │   ├── InvalidEvent BodyTooLarge PushAuthConfig
+│   ├── NotRunning SeveralRunning UnknownGeneration BadCommand StoreNewer StoreCorrupt
 │   └── InvalidApplication   all the faults of one application, together
 ├── NoActiveApplication NeedsAsyncOpen WrongLoop ScopeClosed
 ├── StartFailed OpenTimeout BuildFailed
+├── SwapFailed Unhealthy ControlUnavailable StoreUnavailable
 ├── HandlerFailed
 └── AdapterError             a call to an adapter failed
     ├── NotFound Conflict Denied InvalidInput Unsupported NotOpen NotInstalled BadReply
@@ -23,6 +25,7 @@ OneiricError
 
 from __future__ import annotations
 
+from oneiric.core.errors.activity import StoreCorrupt, StoreNewer, StoreUnavailable
 from oneiric.core.errors.adapter import (
     AdapterError,
     BadReply,
@@ -98,6 +101,15 @@ from oneiric.core.errors.selection import (
     UnknownProfile,
     UnknownSlot,
 )
+from oneiric.core.errors.swapping import (
+    BadCommand,
+    ControlUnavailable,
+    NotRunning,
+    SeveralRunning,
+    SwapFailed,
+    Unhealthy,
+    UnknownGeneration,
+)
 from oneiric.core.errors.wiring import (
     AmbiguousType,
     AnnotationUnresolved,
@@ -115,6 +127,7 @@ __all__ = [
     "AmbiguousType",
     "AnnotationUnresolved",
     "AppNotImportable",
+    "BadCommand",
     "BadOption",
     "BadReply",
     "BodyTooLarge",
@@ -123,6 +136,7 @@ __all__ = [
     "ClassOverride",
     "ConfigNotFound",
     "Conflict",
+    "ControlUnavailable",
     "Denied",
     "DependencyCycle",
     "DuplicateEnv",
@@ -148,6 +162,7 @@ __all__ = [
     "NotFound",
     "NotInstalled",
     "NotOpen",
+    "NotRunning",
     "OneiricError",
     "OpenTimeout",
     "PlaintextSecret",
@@ -168,10 +183,17 @@ __all__ = [
     "SelectionMissingCapability",
     "SelectionNotInstalled",
     "SelectionUnknown",
+    "SeveralRunning",
     "StartFailed",
+    "StoreCorrupt",
+    "StoreNewer",
+    "StoreUnavailable",
+    "SwapFailed",
     "TimedOut",
     "TransactionAborted",
     "Unavailable",
+    "Unhealthy",
+    "UnknownGeneration",
     "UnknownKey",
     "UnknownProfile",
     "UnknownSlot",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from oneiric.core.errors.problem import OneiricError, Refused
@@ -112,16 +113,38 @@ class OpenTimeout(OneiricError):
         )
 
 
+NO_OTHERS: Mapping[str, BaseException] = MappingProxyType({})
+
+
+def _said(error: BaseException) -> str:
+    return error.message if isinstance(error, OneiricError) else type(error).__name__
+
+
 class StartFailed(OneiricError):
-    """A start that was rolled back; the cause is chained, and whatever failed while closing is in `closing`."""
+    """
+    A start that was rolled back; the first cause is chained.
+
+    Attributes:
+        causes: Everything that failed to open, by what it is: `slot cache`.
+        closing: Whatever failed while closing what was open.
+    """
 
     code = "start-failed"
 
-    def __init__(self, slot: str, cause: BaseException, closing: Sequence[Exception] = ()) -> None:
+    def __init__(
+        self,
+        slot: str,
+        cause: BaseException,
+        closing: Sequence[Exception] = (),
+        *,
+        others: Mapping[str, BaseException] = NO_OTHERS,
+    ) -> None:
         self.slot, self.cause, self.closing = slot, cause, tuple(closing)
-        said = cause.message if isinstance(cause, OneiricError) else type(cause).__name__
+        self.causes: Mapping[str, BaseException] = {slot: cause, **others}
+        said = _said(cause)
         failed = "1 adapter" if len(closing) == 1 else f"{len(closing)} adapters"
-        more = f"; {failed} failed to close" if closing else ""
+        more = "".join(f"; {name}: {_said(error)}" for name, error in others.items())
+        more += f"; {failed} failed to close" if closing else ""
         look = (f"oneiric explain {slot.removeprefix('slot ')} shows its settings",) if slot.startswith("slot ") else ()
         fixes = (cause.fixes if isinstance(cause, OneiricError) else ()) or (
             *look,

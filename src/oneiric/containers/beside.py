@@ -1,0 +1,160 @@
+"""The next state of a container, built beside the one that serves, and not seen before all of it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from oneiric.containers import cells, scopes
+from oneiric.containers.index import Index
+from oneiric.containers.layers import LayerContainer
+from oneiric.containers.sections import Sections
+from oneiric.containers.selection import Selection
+from oneiric.containers.slots import Slots
+from oneiric.containers.validation import settings_faults, state_faults
+from oneiric.containers.wiring import Wiring
+from oneiric.core.errors import OneiricError
+from oneiric.providers.adapter import Closer
+from oneiric.providers.slot import Binding, Cell, Raw, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """The next state, as validation looks at one."""
+
+    wiring: Wiring
+    slots: Slots
+    sections: Sections
+    index: Index
+
+
+class Beside(Wiring):
+    """
+    A container as it will be.
+
+    Slots that are filled otherwise, and the objects built from them, get cells of their own here; everything else is
+    what serves already.
+
+    Args:
+        whole: The wiring that serves.
+        selection: What the layers will say.
+        spoken: The slots that the changed layers speak of.
+        eager: Slots to build although nobody has used them yet.
+        anew: Slots to build again although the layers say the same of them.
+    """
+
+    def __init__(
+        self,
+        whole: Wiring,
+        selection: Selection,
+        spoken: Sequence[Slot[Any]],
+        eager: Sequence[Slot[Any]] = (),
+        anew: Collection[Slot[Any]] = (),
+    ) -> None:
+        super().__init__(whole.name, whole.stack)
+        self.whole = whole
+        self.opener, self.fetch, self.fetch_now, self.due = whole.opener, whole.fetch, whole.fetch_now, whole.due
+        self._selection = selection
+        self._bindings: dict[Slot[Any], Binding] = {}
+        self._spoken = {*spoken, *anew}
+        self.made: dict[Slot[Any], Cell] = {}
+        self.changed = [slot for slot in dict.fromkeys([*spoken, *anew]) if slot in anew or self._differs(slot)]
+        reached = cells.reached(self.changed, whole.stack.dependants)
+        self.rebuilt = [slot for slot in reached if slot.scope == "app" and (slot.cell.is_built or slot in eager)]
+        self._own = {*self.changed, *reached}
+
+    @property
+    def root(self) -> Wiring:
+        """The wiring that scopes belong to."""
+        return self.whole
+
+    @property
+    def selection(self) -> Selection:
+        """What the layers will say."""
+        return self._selection
+
+    def voices(self, slot: Slot[Any]) -> Sequence[Binding]:
+        """Return what layers will say about a slot, high to low."""
+        return [*self.stack.said(slot, self._selection), *(one for one in slot.bindings if one.layer == "code")]
+
+    def winner(self, slot: Slot[Any]) -> Binding:
+        """Return the binding that will fill a slot. Raises Refused if nobody will."""
+        if slot not in self._spoken:
+            return self.whole.winner(slot)  # nobody says anything else of it, and there may be thousands of them
+        if slot not in self._bindings:
+            voices = self.voices(slot)
+            choice = self._selection.choose(slot, voices)
+            if choice.error is not None:
+                raise choice.error
+            self._bindings[slot] = (
+                voices[choice.voice] if choice.voice is not None else self.stack.ranked(slot, choice.offer)
+            )
+        return self._bindings[slot]
+
+    def _differs(self, slot: Slot[Any]) -> bool:
+        """Tell whether a slot will be filled by another one, or with other settings."""
+        return self._state(self, slot) != self._state(self.whole, slot)
+
+    @staticmethod
+    def _state(wiring: Wiring, slot: Slot[Any]) -> tuple[object, Raw | None]:
+        try:
+            binding = wiring.winner(slot)
+        except OneiricError as error:
+            return error.code, None
+        said = binding.chosen if binding.chosen is not None else id(binding.said.value)
+        return said, wiring.raw_settings(slot, binding)
+
+    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw | None:
+        """Return what layers will say about the settings of a binding."""
+        prefix = self.stack.prefix(slot, binding)
+        return None if prefix is None else self._selection.raw(prefix)
+
+    def faults(self, put: Iterable[LayerContainer] = (), sections: Sections | None = None) -> Iterator[OneiricError]:
+        """
+        Yield why the next state cannot be: unknown names, cycles, leaks, unfilled slots, settings that do not fit.
+
+        Args:
+            put: The layers that will come.
+            sections: The sections of the configuration; without them only adapters count.
+        """
+        told = list(state_faults(_Next(self, self.stack.slots, sections or Sections(), Index(self)), put))
+        yield from told
+        known = {fault.message for fault in told}  # the same fault of settings, which knows who needs them as well
+        for slot in self.rebuilt:
+            try:
+                found = self.values_of(slot, self.winner(slot))
+            except OneiricError:
+                continue  # the index has told
+            if found is not None:
+                yield from (fault for fault in settings_faults(*found) if fault.message not in known)
+
+    def is_own(self, slot: Slot[Any]) -> bool:
+        """Tell whether the slot's object will be another one."""
+        return slot in self._own
+
+    def builder_of(self, slot: Slot[Any]) -> Any:
+        """Return who builds the object of a slot."""
+        return self._builder if self.is_own(slot) else self.whole.builder_of(slot)
+
+    def cell_of(self, slot: Slot[Any]) -> Cell:
+        """Return the cell that will hold the object of an app-scoped slot."""
+        return self.made.setdefault(slot, Cell(slot)) if self.is_own(slot) else slot.cell
+
+    def keeper_of(self, slot: Slot[Any]) -> Any:
+        """Return where a slot's object lives."""
+        if slot.scope != "app":
+            return scopes.required(self.whole, slot)
+        return self if self.is_own(slot) else self.whole
+
+    def keep(self, cell: Cell, closer: Closer) -> None:
+        """Remember how to close what was built."""
+        self.whole.keep(cell, closer)
+
+    async def open(self, cell: Cell, built: Any) -> None:
+        """Open what was built, by the settings that it will have."""
+        await self.whole.open(cell, built)
+
+    def finished(self, cell: Cell, inputs: tuple[Cell, ...], built: Any) -> None:
+        """Put a built object into its cell, which nobody reads before the change is made."""
+        cell.inputs, cell.live = inputs, built

@@ -1,0 +1,152 @@
+"""Generations: numbered states of a running application, each with the layers that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from oneiric.containers.layers import LayerContainer
+from oneiric.containers.selection import Selection
+from oneiric.containers.stack import Stack
+from oneiric.core.errors import OneiricError, UnknownGeneration
+from oneiric.core.profiles import Profile
+from oneiric.providers.slot import Slot
+
+KEPT = 50  # generations that can be asked about, or gone back to
+
+
+class Generation(NamedTuple):
+    """
+    One state of a running application. It does not change any more.
+
+    Attributes:
+        number: Counted from 1, by the start and by each change.
+        cause: Why it began: `start`, `swap`, `reload`, `rollback to 3`, `secrets`.
+        layers: The layers that were applied, lowest first.
+        profile: The profile that ranks them.
+    """
+
+    number: int
+    cause: str
+    layers: tuple[LayerContainer, ...]
+    profile: Profile
+
+    def fields(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {"generation": self.number, "cause": self.cause, "layers": [layer.name for layer in self.layers]}
+
+
+class Filled(NamedTuple):
+    """Who fills a slot in one generation: a name, the layer and the place that say so; or the code of its fault."""
+
+    winner: str | None
+    layer: str | None
+    origin: str | None
+
+    def fields(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {"winner": self.winner, "layer": self.layer, "origin": self.origin}
+
+
+class SlotChange(NamedTuple):
+    """
+    One slot that two generations fill otherwise.
+
+    Attributes:
+        slot: Its name.
+        before: Who filled it.
+        after: Who fills it.
+        settings: The keys of settings that differ. Values are not told: explain shows them, redacted.
+    """
+
+    slot: str
+    before: Filled
+    after: Filled
+    settings: tuple[str, ...] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {
+            "slot": self.slot,
+            "before": self.before.fields(),
+            "after": self.after.fields(),
+            "settings": list(self.settings),
+        }
+
+
+class Generations:
+    """The last generations of one application."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._kept: list[Generation] = []
+
+    def begin(self, number: int, cause: str) -> Generation:
+        """Note that a generation begins with the layers as they are now."""
+        stack = self._stack
+        with stack.lock:
+            generation = Generation(number, cause, stack.layers, stack.profile)
+        self._kept = [*self._kept, generation][-KEPT:]
+        return generation
+
+    def __iter__(self) -> Iterator[Generation]:
+        return iter(self._kept)
+
+    def at(self, number: int) -> Generation:
+        """Return one generation. Raises UnknownGeneration if there is none of that number, or it is not kept."""
+        for generation in self._kept:
+            if generation.number == number:
+                return generation
+        raise UnknownGeneration(number, [one.number for one in self._kept])
+
+    def selection(self, number: int) -> Selection:
+        """Return what the layers said in a generation."""
+        generation = self.at(number)
+        return self._stack.selection_in(generation.profile, generation.layers)
+
+    def diff(self, before: int, after: int) -> tuple[SlotChange, ...]:
+        """
+        Return the slots that two generations fill otherwise, by name.
+
+        Only slots that a layer of the one and not of the other speaks of are looked at.
+        """
+        old, new = self.at(before), self.at(after)
+        differing = [layer for layer in (*old.layers, *new.layers) if (layer in old.layers) != (layer in new.layers)]
+        slots = sorted({slot.name: slot for layer in differing for slot in self._stack.spoken(layer)}.items())
+        return tuple(changes(self._stack, [slot for _, slot in slots], self.selection(before), self.selection(after)))
+
+
+def changes(
+    stack: Stack,
+    slots: Sequence[Slot[Any]],
+    before: Selection,
+    after: Selection,
+    anew: Mapping[Slot[Any], Sequence[str]] = MappingProxyType({}),
+) -> Iterator[SlotChange]:
+    """Yield those of the slots that two states fill otherwise, or of which keys in `anew` have new values."""
+    for slot in slots:
+        (old, old_raw), (new, new_raw) = _filled(stack, slot, before), _filled(stack, slot, after)
+        keys = {key for _, key in {*old_raw, *new_raw}}
+        differing = sorted({*anew.get(slot, ()), *(key for key in keys if _said(old_raw, key) != _said(new_raw, key))})
+        if old != new or differing:
+            yield SlotChange(slot.name, old, new, tuple(differing))
+
+
+def _said(raw: Any, key: str) -> dict[str, object]:
+    return {layer: value for (layer, one), value in raw.items() if one == key}
+
+
+def _filled(stack: Stack, slot: Slot[Any], selection: Selection) -> tuple[Filled, Any]:
+    """Return who fills a slot in a state of the layers, and what is said about its settings."""
+    voices = [*stack.said(slot, selection), *(one for one in slot.bindings if one.layer == "code")]
+    try:
+        choice = selection.choose(slot, voices)
+        if choice.error is not None:
+            raise choice.error
+    except OneiricError as error:
+        return Filled(None, None, error.code), {}
+    binding = voices[choice.voice] if choice.voice is not None else stack.ranked(slot, choice.offer)
+    prefix = stack.prefix(slot, binding)
+    raw = {} if prefix is None else selection.raw(prefix)
+    return Filled(binding.label, binding.layer, str(binding.origin)), raw
