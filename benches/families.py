@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benches import (
     asgi,
+    changing,
     costs,
     explain,
     first,
@@ -35,6 +36,7 @@ FAMILIES: Mapping[str, Family] = {
     "graph": graph.measure,
     "settings": settings.measure,
     "explain": explain.measure,
+    "changing": changing.measure,
     "processes": processes.measure,
     "ready": ready.measure,
     "size": size.measure,

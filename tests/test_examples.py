@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,14 +34,20 @@ def test_the_demo_shows_what_it_promises() -> None:
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "50 answered 204" in lines
     assert {"accepted 43 43", "duplicates 6 6", "rejected 1 1", "sum of the orders 2,160.60"} <= set(lines)
-    assert [line for line in lines if line.startswith("* ") and "******" not in line] == [
+    assert [line for line in lines if line.startswith("* ") and "******" not in line] == [  # of explanations, but one
         "* profile memory examples/orders/oneiric.toml:4",
         "* env memory ONEIRIC_SELECT__CACHE",
         "* env memory ONEIRIC_SELECT__STORAGE",
+        "* in force",
     ]
     assert any(line.startswith("* env ****** fp:") for line in lines)
     assert any(line.startswith("* secrets ****** file ") for line in lines)
     assert any("env < secrets < explicit (profile serverless: secrets above env)" in line for line in lines)
+    assert "storage: local -> memory, generation 2" in lines
+    live = [re.findall(r"\d+(?= orders| answered| written)", line) for line in lines if "came in meanwhile" in line]
+    assert [len(set(counts)) for counts in live] == [1]
+    assert any(" slot:storage flipped 2 local -> memory reload " in line for line in lines)
+    assert "2* reload storage: local (profile) -> memory (profile)" in lines
     assert "from the" not in done.stdout
     assert "\x1b" not in done.stdout
 

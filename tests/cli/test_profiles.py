@@ -50,6 +50,7 @@ def test_a_profile_is_an_object_with_its_order_and_its_place(oneiric: Run, folde
         "json_logs": True,
         "on_secret_outage": "fail",
         "plaintext_secrets": False,
+        "local": False,
         "default_store": None,
         "own_store": False,
         "origin": {"kind": "file", "path": "oneiric.toml", "line": 4, "key": "profiles.staging.like"},

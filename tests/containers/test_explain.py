@@ -232,6 +232,7 @@ def test_the_schema_has_every_field(tmp_path: Path) -> None:
         "error",
         "settings",
         "decorations",
+        "parents",
         "needs",
         "used_by",
         "counterfactuals",

@@ -27,6 +27,7 @@ TABLE: dict[str, dict[str, object]] = {
         "json_logs": OFF,
         "on_secret_outage": "fall",
         "plaintext_secrets": ON,
+        "local": ON,
         "default_store": None,
         "own_store": OFF,
     },
@@ -40,6 +41,7 @@ TABLE: dict[str, dict[str, object]] = {
         "json_logs": ON,
         "on_secret_outage": "fail",
         "plaintext_secrets": OFF,
+        "local": OFF,
         "default_store": None,
         "own_store": OFF,
     },
@@ -53,6 +55,7 @@ TABLE: dict[str, dict[str, object]] = {
         "json_logs": ON,
         "on_secret_outage": "fail",
         "plaintext_secrets": OFF,
+        "local": ON,
         "default_store": "file",
         "own_store": OFF,
     },
@@ -66,6 +69,7 @@ TABLE: dict[str, dict[str, object]] = {
         "json_logs": OFF,
         "on_secret_outage": "fail",
         "plaintext_secrets": OFF,
+        "local": OFF,
         "default_store": None,
         "own_store": ON,
     },
@@ -223,8 +227,8 @@ def test_a_table_without_like_defines_no_profile() -> None:
             {"staging": {"like": "test", "own_store": False}},
             "profiles.staging.own_store",
             "no profile has such a toggle",
-            "choose one of: background, deny, json_logs, like, on_secret_outage, plaintext_secrets, public, remote, "
-            "select, settings, user_file, watch",
+            "choose one of: background, deny, json_logs, like, local, on_secret_outage, plaintext_secrets, public, "
+            "remote, select, settings, user_file, watch",
             id="a toggle that nobody sets",
         ),
         pytest.param(

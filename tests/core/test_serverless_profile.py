@@ -8,7 +8,7 @@ from oneiric.core.profiles import DEFAULT, SERVERLESS
 
 
 def test_serverless_differs_from_default_in_these_toggles_alone() -> None:
-    """It watches, fetches and does nothing between requests, listens to everybody, and trusts no plain secret."""
+    """No watching, fetching, work between requests, plain secret or file of its own; and it listens to everybody."""
     laptop, deployed = asdict(DEFAULT), asdict(SERVERLESS)
 
     changed = {name: (laptop[name], deployed[name]) for name in laptop if laptop[name] != deployed[name]}
@@ -27,6 +27,7 @@ def test_serverless_differs_from_default_in_these_toggles_alone() -> None:
         "json_logs": (False, True),
         "on_secret_outage": ("fall", "fail"),
         "plaintext_secrets": (True, False),
+        "local": (True, False),
     }
 
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from oneiric.runtime.signals import StopSignal
+from oneiric.runtime.signals import ReloadSignal, StopSignal
 
 WAIT_S = 10.0
 NUMBERS = [pytest.param(signal.SIGTERM, id="SIGTERM"), pytest.param(signal.SIGINT, id="SIGINT")]
@@ -69,3 +69,33 @@ def test_earlier_handlers_come_back() -> None:
 
     assert during not in before
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+@pytest.mark.asyncio
+async def test_a_hang_up_asks_each_time() -> None:
+    """One that came before anybody waited counts, and several that come together count once."""
+    number = signal.SIGHUP
+    with ReloadSignal().installed() as asked:
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        await asyncio.wait_for(asked.wait(), WAIT_S)
+        waiting = asyncio.create_task(asked.wait())
+        await asyncio.sleep(0)
+        was_asked = waiting.done()
+        asyncio.get_running_loop().call_soon(signal.raise_signal, number)
+        await asyncio.wait_for(waiting, WAIT_S)
+
+    assert not was_asked
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_hang_up_that_is_ignored_stays_so() -> None:
+    """`nohup` starts a process that way, so that it outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ReloadSignal().installed():
+            during = signal.getsignal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert during == signal.SIG_IGN

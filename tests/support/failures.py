@@ -23,6 +23,7 @@ def failures() -> Iterator[OneiricError]:
     yield from secrets()
     yield from wiring()
     yield from running()
+    yield from swapping()
     yield from adapter()
 
 
@@ -104,6 +105,21 @@ def running() -> Iterator[OneiricError]:
     yield errors.OpenTimeout("cache", 10.0)
     yield errors.StartFailed("slot cache", errors.Unavailable("connection refused", **WHERE), [ValueError("hunter2")])
     yield errors.HandlerFailed(["reserve", "notify"])
+
+
+def swapping() -> Iterator[OneiricError]:
+    """Build the errors of changes while an application serves, and of what is kept of them."""
+    broken = errors.Unavailable("connection refused", **WHERE)
+    yield errors.SwapFailed("build", [broken], slots=["cache.sessions"])
+    yield errors.Unhealthy("cache.sessions", "the replica lags behind")
+    yield errors.UnknownGeneration(77, [1, 2, 3])
+    yield errors.NotRunning("orders", "a swap")
+    yield errors.SeveralRunning("orders", [4101, 4102])
+    yield errors.BadCommand("it is no JSON")
+    yield errors.ControlUnavailable("/run/user/1000/oneiric/orders-4101.sock", "it does not answer in time")
+    yield errors.StoreNewer(".oneiric/activity.sqlite", 3, 1)
+    yield errors.StoreCorrupt(".oneiric/activity.sqlite", "the file is no SQLite database")
+    yield errors.StoreUnavailable(".oneiric/activity.sqlite", "the disk is full")
 
 
 def adapter() -> Iterator[OneiricError]:

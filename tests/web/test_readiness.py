@@ -17,6 +17,7 @@ class Shop:
     """An application of two adapters, which counts how often it is asked."""
 
     name = "shop"
+    running: int | None = 3
     profile: Profile = DEFAULT
 
     def __init__(self, *, cache_is_ok: bool = True) -> None:
@@ -57,7 +58,7 @@ async def test_a_started_application_with_healthy_adapters_is_ready() -> None:
         "status": "ready",
         "app": "shop",
         "profile": "default",
-        "generation": None,
+        "generation": 3,
         "uptime_s": 1.5,
         "subjects": [
             {"subject": "slot:cache", "state": "open", "health": "ok", "code": None},

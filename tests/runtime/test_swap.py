@@ -1,0 +1,345 @@
+"""Hot swap: all of it or nothing, for every caller at once, and nothing is closed in use."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from oneiric import Application, Event, LayerContainer
+from oneiric.core.errors import NotRunning, SwapFailed, UnknownGeneration, UnknownSlot, WrongType
+from oneiric.core.markers import Ref
+from oneiric.providers.adapter import ObjectProvider
+from oneiric.runtime.swap_events import SwapEvent
+from tests.runtime.backends import Broken, First, Log, Second, Sick, Unbuildable, build, use
+
+CALL = Event(type="call")
+
+
+class Recorded:
+    """A recorder that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[SwapEvent] = []
+
+    def record(self, event: SwapEvent) -> None:
+        """Keep an event."""
+        self.events.append(event)
+
+    def steps(self, slot: str) -> list[str]:
+        """Return the steps of one slot."""
+        return [event.step for event in self.events if event.slot == slot]
+
+
+@pytest.mark.asyncio
+async def test_a_swap_is_seen_by_the_next_call_and_the_old_object_is_closed() -> None:
+    """The dependants are new as well; the generation is the next one."""
+    app = build()
+    async with app:
+        before = await use(CALL)
+        swapped = await app.swap({"backend": Second})
+        after = await use(CALL)
+        await app.swaps.drained()
+
+        assert isinstance(before, First)
+        assert isinstance(after, Second)
+        assert (before.opened, before.closed) == (1, 1)
+        assert (swapped.generation, swapped.rebuilt) == (2, ("backend", "repository", "service"))
+        assert app.explain("backend").generation == 2
+    assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("backend", "step"),
+    [
+        pytest.param(Unbuildable, "build", id="it cannot be made"),
+        pytest.param(Broken, "build", id="it does not open"),
+        pytest.param(Sick, "health", id="it is not well"),
+    ],
+)
+async def test_a_swap_that_fails_changes_nothing(backend: type[Any], step: str) -> None:
+    """What served serves on, what was built is closed, and the error names the step."""
+    app, recorded = build(), Recorded()
+    app.recorders.append(recorded)
+    async with app:
+        before = await use(CALL)
+        with pytest.raises(SwapFailed) as raised:
+            await app.swap({"backend": backend})
+        after = await use(CALL)
+
+        assert after is before
+        assert app.generation == 1
+        assert raised.value.step == step
+        assert recorded.steps("backend")[-1] == "failed"
+    assert all(one.closed == one.opened for one in Log.made)
+
+
+@pytest.mark.asyncio
+async def test_an_equal_change_is_none() -> None:
+    """The same swap again makes no generation and rebuilds nothing."""
+    app = build()
+    async with app:
+        await app.swap({"backend": Second})
+        backend = await use(CALL)
+        again = await app.swap({"backend": Second})
+
+        assert (again.is_same, again.generation) == (True, 2)
+        assert await use(CALL) is backend
+
+
+@pytest.mark.asyncio
+async def test_a_rollback_is_a_swap_to_an_earlier_generation() -> None:
+    """The layers of then count again, and a new generation says so."""
+    app = build()
+    async with app:
+        await app.swap({"backend": Second})
+        rolled = await app.rollback(1)
+        backend = await use(CALL)
+
+        assert isinstance(backend, First)
+        assert rolled.generation == 3
+        assert [one.cause for one in app.generations] == ["start", "swap", "rollback to 1"]
+        (change,) = app.diff(1, 2)
+        assert (change.slot, change.before.winner, change.after.winner) == (
+            "backend",
+            "tests.runtime.backends:First",
+            "tests.runtime.backends:Second",
+        )
+        assert app.diff(1, 3) == ()
+        with pytest.raises(UnknownGeneration):
+            await app.rollback(9)
+
+
+@pytest.mark.asyncio
+async def test_every_step_is_told() -> None:
+    """Planned, built, healthy, flipped, drained, closed, in that order, with the layer and the place that say so."""
+    app, recorded = build(), Recorded()
+    app.recorders.append(recorded)
+    async with app:
+        await use(CALL)
+        await app.swap({"backend": Second})
+        await app.swaps.drained()
+
+        assert recorded.steps("backend") == ["planned", "built", "healthy", "flipped", "drained", "closed"]
+        assert recorded.steps("service") == ["built", "healthy", "flipped", "drained", "closed"]
+        flipped = next(event for event in recorded.events if event.step == "flipped")
+        assert (flipped.slot, flipped.generation, flipped.layer) == ("backend", 2, "explicit")
+        assert str(flipped.origin).startswith("override at tests.runtime.test_swap:")
+
+
+@pytest.mark.asyncio
+async def test_nothing_fails_while_64_callers_work_and_200_swaps_are_made() -> None:
+    """One swap in four is not healthy; no call fails or sees a mixture, and every object is closed once, out of use."""
+    app = build()
+    rejected = calls = 0
+    over = asyncio.Event()
+
+    async def caller() -> None:
+        nonlocal calls
+        while not over.is_set():
+            await use(CALL)
+            calls += 1
+
+    async with app:
+        tasks = [asyncio.create_task(caller()) for _ in range(64)]
+        turn = 0
+        for n in range(200):
+            try:
+                await app.swap({"backend": Sick if n % 4 == 3 else (Second, First)[turn]})
+                turn = 1 - turn
+            except SwapFailed:
+                rejected += 1
+            await asyncio.sleep(0)
+        over.set()
+        await asyncio.gather(*tasks)
+        await app.swaps.drained()
+        live = [one for one in Log.made if one.is_open]
+
+    assert rejected == 50
+    assert calls > 64
+    assert len(live) == 1
+    assert Log.cut_off == []
+    assert all((one.opened, one.closed) == (1, 1) for one in Log.made)
+
+
+@pytest.mark.asyncio
+async def test_a_handle_keeps_the_object_that_it_handed_out_open() -> None:
+    """`async with ref` holds a lease: a swap meanwhile waits with the closing."""
+    app = build()
+    async with app:
+        await use(CALL)
+        ref: Ref[Any] = app.wiring.handle(_need(app), app.slot("backend"))
+        async with ref as held:
+            await app.swap({"backend": Second})
+            assert ref.current is not held
+            assert held.is_open
+            assert ref.generation == 2
+        await app.swaps.drained()
+
+        assert not held.is_open
+
+
+def _need(app: Application) -> Any:
+    """Return a need for a handle on the backend."""
+    return use.__site__.needs["backend"]._replace(shape="ref")  # type: ignore[attr-defined]  # of injected functions
+
+
+@pytest.mark.asyncio
+async def test_a_swap_is_refused_before_anything_is_built() -> None:
+    """A slot that does not exist, something that does not fit, and an application that does not run."""
+    app = build()
+    with pytest.raises(NotRunning):
+        await app.swap({"backend": Second})
+    async with app:
+        with pytest.raises(UnknownSlot):
+            await app.swap({"back": Second})
+        with pytest.raises(WrongType):
+            await app.swap({"backend": object()})
+
+        assert app.generation == 1
+
+
+@pytest.mark.asyncio
+async def test_a_swap_that_is_cancelled_changes_nothing() -> None:
+    """What was built meanwhile is closed."""
+    app = build()
+    gate = asyncio.Event()
+
+    class Slow(First):
+        async def open(self) -> None:
+            gate.set()
+            await asyncio.Event().wait()
+
+    async with app:
+        before = await use(CALL)
+        swapping = asyncio.create_task(app.swap({"backend": Slow}))
+        await gate.wait()
+        swapping.cancel()
+        await asyncio.wait({swapping})
+
+        assert swapping.cancelled()
+        assert await use(CALL) is before
+        assert app.generation == 1
+
+
+@pytest.mark.asyncio
+async def test_a_layer_is_applied_and_dropped_as_one_change() -> None:
+    """A layer counts by its rank; taking it away in a swap brings the one below back, all at once."""
+    app = build()
+    layer = LayerContainer("explicit", {"backend": Second})
+    async with app:
+        first = await use(CALL)
+        await app.swap(layer)
+        second = await use(CALL)
+        swapped = await app.swap({}, drop=[layer])
+        third = await use(CALL)
+
+        assert [type(one) for one in (first, second, third)] == [First, Second, First]
+        assert swapped.rebuilt == ("backend", "repository", "service")
+        assert app.generation == 3
+
+
+@pytest.mark.asyncio
+async def test_an_override_that_comes_while_a_swap_builds_counts() -> None:
+    """What was built for nothing is closed, and no object stands for another one."""
+    app = build(base="profile")
+    gate, go = asyncio.Event(), asyncio.Event()
+
+    class Slow(First):
+        async def open(self) -> None:
+            gate.set()
+            await go.wait()
+            await super().open()
+
+    async with app:
+        await use(CALL)
+        swapping = asyncio.create_task(app.swap(LayerContainer("manifest", {"backend": Slow})))
+        await gate.wait()
+        handle = app.override({"backend": Second})
+        go.set()
+        await swapping
+        during = await use(CALL)
+        handle.undo()
+        after = await use(CALL)
+        await app.swaps.drained()
+
+        assert [type(during), type(after)] == [Second, Slow]
+        assert after.is_open
+    assert [one for one in Log.made if (one.opened, one.closed) != (1, 1)] == []
+
+
+@pytest.mark.asyncio
+async def test_a_build_that_hangs_is_given_up() -> None:
+    """Section `swap` says after how many seconds; nothing has changed then."""
+    app = build()
+
+    async def forever() -> First:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with app:
+        before = await use(CALL)
+        app.swaps.build_timeout_s = 0.01
+        with pytest.raises(SwapFailed) as raised:
+            await app.swap({"backend": ObjectProvider(forever)})
+
+        assert raised.value.step == "build"
+        assert await use(CALL) is before
+        assert app.generation == 1
+
+
+@pytest.mark.asyncio
+async def test_a_swap_that_would_leave_a_slot_empty_is_refused_at_the_plan() -> None:
+    """Somebody needs the slot, and nobody would fill it."""
+    app = build()
+    async with app:
+        await use(CALL)
+        with pytest.raises(SwapFailed) as raised:
+            await app.swap({"backend": {"$unset": True}})
+
+        assert raised.value.step == "plan"
+        assert [getattr(cause, "code", "") for cause in raised.value.causes] == ["no-candidate"]
+        assert len(Log.made) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_stop_waits_for_a_swap_and_closes_everything() -> None:
+    """Old and new objects are closed once, however they stand."""
+    app = build()
+    async with app:
+        await use(CALL)
+        app.swaps.drain_grace_s = 1_000.0
+        await app.swap({"backend": Second})
+
+    assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
+
+
+@pytest.mark.asyncio
+async def test_a_swap_that_would_make_a_circle_or_a_leak_is_refused_at_the_plan() -> None:
+    """The next state is validated before anything of it is built."""
+    app = build()
+
+    class Circular(First):
+        def __init__(self, service: Any = None) -> None:
+            super().__init__()
+
+    async with app:
+        await use(CALL)
+        with pytest.raises(SwapFailed) as raised:
+            await app.swap({"backend": _asking_for_the_service(Circular)})
+
+        assert raised.value.step == "plan"
+        assert app.generation == 1
+
+
+def _asking_for_the_service(base: type[Any]) -> type[Any]:
+    from oneiric import INJECTED, Inject
+    from tests.runtime.backends import Service
+
+    class Asking(base):
+        def __init__(self, service: Inject[Service] = INJECTED) -> None:
+            super().__init__()
+
+    return Asking
