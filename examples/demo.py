@@ -2,7 +2,8 @@
 Show the order example at work: `python -m examples.demo`.
 
 A real server takes 50 orders over HTTP, another process counts what is in its database, and Oneiric says why
-everything is as it is. The exit status is 0 if every count and every answer is right.
+everything is as it is. Then the configuration changes while orders are flowing. The exit status is 0 if every count and
+every answer is right.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +28,7 @@ REPEATED = ("A-1003", "A-1003", "A-1010", "A-1017", "A-1024", "A-1031")
 CUSTOMERS = ("ada", "bob", "cleo", "dan", "eve", "finn", "gus")
 ARTICLES = ("COFFEE", "FILTER", "KETTLE", "MUG", "TEA")
 CALLERS = 8
+FIRST_LIVE = 5000  # the number of the first order of the live change
 
 
 class DemoFailed(Exception):
@@ -97,14 +101,20 @@ def trouble(server: Server) -> str:
     return f"the server logged {len(errors)} errors, first:\n{first}"
 
 
-def count_orders(folder: Path, server: Server, screen: Screen) -> None:
-    """Let another process read the database. Raises DemoFailed if a count is wrong."""
-    screen.step("Another process reads the SQLite file")
+def recorded(folder: Path) -> dict[str, int]:
+    """Return what another process finds in the database. Raises DemoFailed if it cannot be read."""
     command = [sys.executable, "-m", "examples.orders.report", str(folder / "orders.db")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     if done.returncode != 0:
         raise DemoFailed(f"the database cannot be read:\n{done.stderr}")
-    found = json.loads(done.stdout)
+    found: dict[str, int] = json.loads(done.stdout)
+    return found
+
+
+def count_orders(folder: Path, server: Server, screen: Screen) -> None:
+    """Let another process read the database. Raises DemoFailed if a count is wrong."""
+    screen.step("Another process reads the SQLite file")
+    found = recorded(folder)
     found["receipts in storage"] = len(list((folder / "files" / "receipts").glob("*.json")))
     found["messages sent"] = server.text().count("[info] order A-")
     total_cents = found.pop("total_cents")
@@ -150,6 +160,41 @@ def secret(folder: Path, screen: Screen) -> None:
         raise DemoFailed("a secret is shown")
 
 
+def change_live(folder: Path, server: Server, environ: dict[str, str], screen: Screen) -> None:
+    """Edit the server's file while orders come in. Raises DemoFailed if one of them is lost, or nothing is swapped."""
+    screen.step("Edit oneiric.toml while orders are flowing: receipts go to memory from now on")
+    statuses: list[int] = []
+    is_over = threading.Event()
+
+    def send(caller: int) -> None:
+        n = FIRST_LIVE + caller
+        while not is_over.is_set():
+            statuses.append(post(server, n, order(f"L-{n}", n)))
+            n += CALLERS
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        callers = [pool.submit(send, caller) for caller in range(CALLERS)]
+        try:
+            config = folder / "oneiric.toml"
+            beside = folder / "oneiric.toml.new"
+            beside.write_text(config.read_text("utf-8").replace('storage = "local"', 'storage = "memory"'), "utf-8")
+            beside.replace(config)
+            flipped = server.wait_for("swap flipped", slot="storage")
+            server.wait_for("slot closed", slot="storage")  # when no order works with the old one any more
+        finally:
+            is_over.set()
+        for caller in callers:
+            caller.result()
+    screen.say(f"storage: {flipped['before']} -> {flipped['after']}, generation {flipped['generation']}")
+    accepted = recorded(folder)["accepted"] - EXPECTED["accepted"]
+    screen.say(f"{len(statuses)} orders came in meanwhile, {statuses.count(204)} answered 204, {accepted} written down")
+    if set(statuses) != {204} or accepted != len(statuses):
+        raise DemoFailed(f"an order was lost; {trouble(server)}")
+    screen.step("What happened, and which states there were: oneiric activity, oneiric generations")
+    screen.say(oneiric("activity", "--slot", "storage", environ=environ))
+    screen.say(oneiric("generations", environ=environ))
+
+
 def shown(*arguments: str, environ: dict[str, str], winner: str) -> str:
     """
     Return a question and the part of its answer that says which layer decided.
@@ -166,8 +211,11 @@ def shown(*arguments: str, environ: dict[str, str], winner: str) -> str:
 
 def run(folder: Path, screen: Screen) -> None:
     """Run all steps with the data in one folder. Raises DemoFailed or ServerFailed at the first that goes wrong."""
+    shutil.copy(ROOT / CONFIG, folder / "oneiric.toml")  # a file of the demo's own, since it is changed
     environ = environment(
-        ONEIRIC_CONFIG=CONFIG,
+        ONEIRIC_CONFIG=str(folder / "oneiric.toml"),
+        ONEIRIC_ACTIVITY__PATH=str(folder / "activity.sqlite"),
+        XDG_RUNTIME_DIR=str(folder),
         ONEIRIC_PUSH__AUTH="none",
         ONEIRIC_WEB__HOST="127.0.0.1",
         ONEIRIC_DATABASE__SQLITE__PATH=str(folder / "orders.db"),
@@ -183,6 +231,7 @@ def run(folder: Path, screen: Screen) -> None:
         secret(folder, screen)
         screen.step("Who needs whom: oneiric graph")
         screen.say(oneiric("graph", environ=environment(ONEIRIC_CONFIG=CONFIG)))
+        change_live(folder, server, environ, screen)
         screen.step("Stop the server: SIGTERM")
         code, seconds = server.stop()
         opened = [line["slot"] for line in server.lines("slot opened")]

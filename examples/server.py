@@ -110,6 +110,21 @@ class Server:
             time.sleep(POLL_S)
         raise ServerFailed(f"the server is not ready after {START_TIMEOUT_S:g} s:\n{self.text()}")
 
+    def wait_for(self, message: str, **fields: str) -> dict[str, Any]:
+        """
+        Wait until its log has a line of this message with these fields, and return the line.
+
+        Raises:
+            ServerFailed: There is none in time.
+        """
+        end_s = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < end_s:
+            for line in self.lines(message):
+                if fields.items() <= line.items():
+                    return line
+            time.sleep(POLL_S)
+        raise ServerFailed(f'the log has no line "{message}" after {START_TIMEOUT_S:g} s:\n{self.text()}')
+
     def call(self, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> int:
         """Return the status of a GET, or of a POST where there is a body; 0 if nobody answers."""
         request = urllib.request.Request(self._origin + path, data=body, headers=dict(headers or {}))
