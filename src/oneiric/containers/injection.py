@@ -13,8 +13,9 @@ import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from textwrap import indent
+from types import CodeType
 from typing import Any, Protocol, TypeVar
 
 from oneiric.containers import active
@@ -26,6 +27,7 @@ from oneiric.core.markers import INJECTED
 from oneiric.providers.slot import switch
 
 F = TypeVar("F", bound=Callable[..., Any])
+COMPILED = 512  # parameter lists whose wrapper is kept compiled
 
 
 class Entry(Protocol):
@@ -246,6 +248,12 @@ def kind_of(function: Callable[..., Any]) -> str:
     return "generator" if inspect.isgeneratorfunction(function) else "function"
 
 
+@lru_cache(maxsize=COMPILED)
+def compiled(source: str) -> CodeType:
+    """Return the code of a wrapper; functions with the same parameters, such as nested ones made again, share it."""
+    return compile(source, GENERATED, "exec")
+
+
 def _compile(function: Callable[..., Any], signature: inspect.Signature, site: Site) -> Any:
     """Generate the wrapper; its globals are the function's own."""
     kind = kind_of(function)
@@ -264,7 +272,7 @@ def _compile(function: Callable[..., Any], signature: inspect.Signature, site: S
     source = _MAKE.format(define=define, head=head, body=indent(body, " " * 12).lstrip())
     defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty}
     space: dict[str, Any] = {}
-    exec(compile(source, GENERATED, "exec"), function.__globals__, space)  # the parameter list is only known here
+    exec(compiled(source), function.__globals__, space)  # the parameter list is only known here
     call, site.store, site.store_way = space["make"](
         function, INJECTED, defaults, switch, site.pick, site.enter, note_failure, leased, site.unbound, Lease()
     )
