@@ -14,7 +14,7 @@ from tests.cli.conftest import Run
 from tests.support.command import Outcome, of_app, start_process
 from tests.support.control import runtime_folder
 from tests.support.program import Program, running
-from tests.support.wait import free_port
+from tests.support.wait import free_port, wait_until
 
 COUNTER = of_app("counter_shop")
 SERVE = ("-m", "oneiric.cli", "orchestrate", *COUNTER)
@@ -248,6 +248,7 @@ def test_what_a_killed_process_left_is_replaced(ask: Ask, folder: Path, runtime:
     with running(folder, folder, port=free_port(), **serve) as killed:
         killed.wait_for_line(STARTED)
         ask("swap", "cache", "guarded")
+        wait_until(lambda: "flipped" in outcomes(ask), END_S, what="the rows of the swap")
         killed.signal(signal.SIGKILL)
         killed.wait(END_S)
     left = os.listdir(socket_folder)
@@ -255,12 +256,17 @@ def test_what_a_killed_process_left_is_replaced(ask: Ask, folder: Path, runtime:
     with running(folder, folder, port=free_port(), **serve) as second:
         second.wait_for_line(STARTED)
         found = os.listdir(socket_folder)
-        rows = ask("activity", "--json").answer["activity"]
+        rows = outcomes(ask)
 
     assert left == [f"counter-{killed.process.pid}.sock"]
     assert nobody.code == 2
     assert found == [f"counter-{second.process.pid}.sock"]
-    assert [row["outcome"] for row in rows][:4] == ["planned", "built", "built", "healthy"]
+    assert rows[:4] == ["planned", "built", "built", "healthy"]
+
+
+def outcomes(ask: Ask) -> list[str]:
+    """Return what the activity store holds, oldest first."""
+    return [row["outcome"] for row in ask("activity", "--json").answer["activity"]]
 
 
 @pytest.mark.parametrize("profile", [pytest.param("serverless", id="serverless"), pytest.param("test", id="test")])
