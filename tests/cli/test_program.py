@@ -302,6 +302,11 @@ def test_a_working_directory_that_is_gone_is_refused(oneiric: Run, folder: Path)
     [
         pytest.param("ONEIRIC_PROFLE", "did you mean ONEIRIC_PROFILE?", id="a variable that is no setting"),
         pytest.param("ONEIRIC_WEB__PORTT", "did you mean ONEIRIC_WEB__PORT or ONEIRIC_WEB__HOST?", id="a setting"),
+        pytest.param(
+            "ONEIRIC_SELCT__CACHE",
+            "did you mean ONEIRIC_SELECT__CACHE or ONEIRIC_SELECT__CACHE__SESSIONS or ONEIRIC_SELECT__PRICES?",
+            id="a choice",
+        ),
         pytest.param("ONEIRIC_QQQQ", "oneiric explain SLOT lists what a slot reads", id="nothing like it"),
     ],
 )

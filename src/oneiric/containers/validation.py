@@ -136,6 +136,7 @@ def _unread_settings(container: Checked) -> Iterator[OneiricError]:
     words = container.wiring.stack.selection.words
     known = _known_keys(container) if words.by_key else set()
     read = known | {folded(key) for key in known}
+    known |= {f"select.{name}" for name in container.slots.by_name} if known else set()  # for a misspelt `select`
     for speaker in words.speakers:
         for key, said in speaker.said.items():
             if said.value != {} and not _is_read(key, read):
