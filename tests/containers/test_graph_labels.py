@@ -177,7 +177,7 @@ def test_the_page_has_the_same_elements_whatever_the_names_are(name: str) -> Non
     record, _ = json.JSONDecoder().raw_decode(page.texts["script"])
     assert page.tags == Seen(as_html(named("plain"))).tags
     assert record["nodes"][0]["name"] == cleaned(name)
-    assert page.texts["title"].strip() == f"{cleaned(name)}: graph"
+    assert page.texts["title"].strip() == f"{cleaned(name)}: graph".strip()
 
 
 @given(NAMES)

@@ -115,6 +115,45 @@ async def test_a_change_of_the_parent_reaches_its_children() -> None:
         assert isinstance(after.backend, Second)
 
 
+class Pool(Backend):
+    """Opened for whoever has a clock and a backend of its own."""
+
+    def __init__(self, backend: Inject[Backend] = INJECTED, clock: Inject[Clock] = INJECTED) -> None:
+        super().__init__()
+        self.backend = backend
+
+
+@pytest.mark.asyncio
+async def test_what_a_child_built_from_a_replaced_object_is_not_closed_in_use() -> None:
+    """A call that works with it ends first; the next one gets another."""
+    app = parent()
+    app.provide("pool")(Pool)
+    began, go = asyncio.Event(), asyncio.Event()
+
+    @inject
+    async def work(pool: Inject[Pool] = INJECTED) -> Pool:
+        began.set()
+        await go.wait()
+        assert pool.is_open
+        assert pool.backend.is_open
+        return pool
+
+    async with app:
+        tenant = app.child("tenant", {"clock": Clock()})
+        working = asyncio.create_task(tenant.call(work))
+        await began.wait()
+        await app.swap({"backend": Second})
+        await asyncio.sleep(0)
+        go.set()
+        before = await working
+        await app.swaps.drained()
+        after = await tenant.call(work)
+        await tenant.settled()
+
+        assert (type(before.backend), type(after.backend)) == (First, Second)
+        assert (before.closed, after.closed) == (1, 0)
+
+
 @pytest.mark.asyncio
 async def test_the_end_of_the_parent_ends_its_children_first() -> None:
     """Nothing of a child outlives what it was built from."""

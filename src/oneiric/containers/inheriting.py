@@ -8,7 +8,7 @@ from typing import Any
 
 from oneiric.containers import scopes
 from oneiric.containers.layers import LayerContainer
-from oneiric.containers.leases import Lease
+from oneiric.containers.leases import Lease, LinkedLease
 from oneiric.containers.selection import Selection
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
@@ -33,7 +33,7 @@ class Inheriting(Wiring):
         self.parent = parent
         self.fetch, self.fetch_now, self.due = parent.fetch, parent.fetch_now, parent.due
         self.said: tuple[LayerContainer, ...] = tuple(layers)
-        self._held = Lease()
+        self._held: Lease = LinkedLease(parent.lease)
         self._cells: dict[Slot[Any], Cell] = {}
         self._own: dict[Slot[Any], bool] = {}
         self._bindings: dict[Slot[Any], Binding] = {}
@@ -46,6 +46,11 @@ class Inheriting(Wiring):
     def lease(self) -> Lease:
         """What holds the objects of this child."""
         return self._held
+
+    def renew_lease(self) -> Lease:
+        """Count on another lease from now on; returns the one that calls under way hold."""
+        held, self._held = self._held, LinkedLease(self.parent.lease)
+        return held
 
     @property
     def selection(self) -> Selection:
@@ -181,11 +186,12 @@ class Inheriting(Wiring):
 
     def forget(self) -> None:
         """Look again: the parent changed, and so may what was built from its objects."""
-        self.stale(self.look_again())
+        lease = self.renew_lease()
+        self.stale(self.look_again(), lease)
         super().forget()
 
-    def stale(self, cells: list[Cell]) -> None:
-        """Take note of cells that nobody reads any more; the child application closes what was built in them."""
+    def stale(self, cells: list[Cell], lease: Lease) -> None:
+        """Take note of cells that nobody reads any more; calls that hold the lease may still work with them."""
 
     def reset(self) -> None:
         """Forget every object of its own: the next use builds new ones."""

@@ -22,4 +22,29 @@ class Lease:
         self.count = 0
 
 
+class LinkedLease(Lease):
+    """
+    The lease of a child: whoever holds it holds the parent's too, whose objects the child works with.
+
+    Args:
+        above: The parent's lease.
+    """
+
+    __slots__ = ("_above", "_own")
+
+    def __init__(self, above: Lease) -> None:
+        self._above, self._own = above, 0
+        super().__init__(above.generation)
+
+    @property
+    def count(self) -> int:  # counted along with the parent
+        """How many hold it."""
+        return self._own
+
+    @count.setter
+    def count(self, count: int) -> None:
+        self._above.count += count - self._own
+        self._own = count
+
+
 NO_LEASE = Lease()  # of calls that belong to no application

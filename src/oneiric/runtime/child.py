@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from oneiric.containers import active, scopes
+from oneiric.containers.closing import running_loop
 from oneiric.containers.explain import Explainer
 from oneiric.containers.explanation import Explanation
 from oneiric.containers.fitting import check_fit
@@ -15,6 +16,7 @@ from oneiric.containers.graph import Graph, draw
 from oneiric.containers.index import Index
 from oneiric.containers.inheriting import Inheriting
 from oneiric.containers.layers import LayerContainer, Override
+from oneiric.containers.leases import Lease
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import Selection
 from oneiric.containers.slots import Slots
@@ -24,6 +26,7 @@ from oneiric.core.health import Health
 from oneiric.core.origins import OverrideOrigin, caller
 from oneiric.providers.slot import Cell, Slot
 from oneiric.runtime.lifecycle import Lifecycle
+from oneiric.runtime.swap import DRAIN_TIMEOUT_S, LOOK_S
 
 
 class ChildSlot:
@@ -93,6 +96,8 @@ class ChildApplication:
         self.state = "started"
         self.children: set[ChildApplication] = set()
         self._containers: dict[str, ChildSlots] = {}
+        self._draining: set[asyncio.Task[None]] = set()
+        self._wait = asyncio.sleep
 
     @property
     def sites(self) -> Mapping[Any, tuple[Any, ...]]:
@@ -141,14 +146,15 @@ class ChildApplication:
         else:
             layer = LayerContainer("explicit", overriding, origin=OverrideOrigin(caller(1)))
         check_layer(self.wiring, layer)
-        self._discard(self.wiring.say([*self.wiring.said, layer]))
+        self._discard(self.wiring.say([*self.wiring.said, layer]), self.wiring.renew_lease())
         self.wiring.forget()
         return Override(self, layer, overriding)
 
     def drop(self, layer: LayerContainer) -> None:
         """Take one of its own layers away; any other one is ignored."""
         if layer in self.wiring.said:
-            self._discard(self.wiring.say([one for one in self.wiring.said if one is not layer]))
+            rest = [one for one in self.wiring.said if one is not layer]
+            self._discard(self.wiring.say(rest), self.wiring.renew_lease())
             self.wiring.forget()
 
     def child(self, name: str, overrides: Any = None) -> ChildApplication:
@@ -203,11 +209,29 @@ class ChildApplication:
         """Ask every adapter of its own for its health; by slot name, sorted."""
         return await self.lifecycle.health()
 
-    def _discard(self, cells: list[Cell]) -> None:
-        self.lifecycle.discard([cell for cell in cells if cell.is_built])
+    def _discard(self, cells: list[Cell], lease: Lease) -> None:
+        """Close what nobody reads any more, as soon as no call that holds the lease works with it."""
+        built = [cell for cell in cells if cell.is_built]
+        if not lease.count or running_loop() is None:
+            self.lifecycle.discard(built)
+            return
+        if not built:
+            return
+        task = asyncio.ensure_future(self._drain(built, lease))
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
+
+    async def _drain(self, cells: Sequence[Cell], lease: Lease) -> None:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + DRAIN_TIMEOUT_S
+        while lease.count and loop.time() < end_s:
+            await self._wait(LOOK_S)
+        self.lifecycle.discard(cells)
 
     async def settled(self) -> None:
         """Wait until what a change made superfluous is closed."""
+        while self._draining:
+            await asyncio.wait(set(self._draining))
         await self.lifecycle.settled()
 
     async def stop(self) -> None:
@@ -220,6 +244,8 @@ class ChildApplication:
         if self.state != "started":
             return
         self.state = "stopped"
+        for task in list(self._draining):
+            task.cancel()  # all that is open is closed below
         failures = await stop_all(self.children)
         failures += await self.lifecycle.stop()
         self.parent.children.discard(self)
@@ -246,10 +272,10 @@ class _Watched(Inheriting):
         self._child = child
         super().__init__(name, parent, layers)
 
-    def stale(self, cells: list[Cell]) -> None:
+    def stale(self, cells: list[Cell], lease: Lease) -> None:
         """Close what was built for a state that is over."""
         if cells and hasattr(self._child, "lifecycle"):
-            self._child._discard(cells)
+            self._child._discard(cells, lease)
 
 
 def make_child(name: str, parent: Any, overrides: Any) -> ChildApplication:
