@@ -73,7 +73,9 @@ PIECES = (
     ),
     *("$policy", "$$record", "javascript:x", "é", "日本", "😀"),
 )
-NAMES = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), min_size=1, max_size=6).map("".join).filter(str.strip)
+# Without code points that are no characters: Python's reader of HTML drops references to them.
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cn")), max_size=4)
+NAMES = st.lists(st.sampled_from(PIECES) | TEXTS, min_size=1, max_size=6).map("".join).filter(str.strip)
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # The lexer of Mermaid's flowcharts reads a quoted text up to the next quote, and a line end ends a statement:
 # https://github.com/mermaid-js/mermaid/blob/develop/packages/mermaid/src/diagrams/flowchart/parser/flow.jison

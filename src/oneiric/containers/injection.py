@@ -12,6 +12,7 @@ import inspect
 import sys
 import threading
 import weakref
+from collections import ChainMap
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from functools import lru_cache, partial
 from textwrap import indent
@@ -140,7 +141,8 @@ def inject(function: F) -> F:
     Raises:
         TypeError: Nothing is marked for injection, or a parameter defaults to INJECTED without saying what it wants.
     """
-    around = sys._getframe(1).f_locals
+    frame = sys._getframe(1)
+    around = ChainMap(frame.f_locals, frame.f_globals)  # a generated function may have globals of its own
     if inspect.isclass(function):
         if not inspect.isfunction(function.__init__):
             raise TypeError(f"nothing to inject in {site_name(function)}: it has no __init__ of its own")
