@@ -203,14 +203,19 @@ async def test_a_swap_is_refused_before_anything_is_built() -> None:
 
 @pytest.mark.asyncio
 async def test_a_swap_that_is_cancelled_changes_nothing() -> None:
-    """What was built meanwhile is closed."""
+    """What was built meanwhile is closed, and what is being opened is told at once."""
     app = build()
     gate = asyncio.Event()
+    told: list[bool] = []
 
     class Slow(First):
         async def open(self) -> None:
             gate.set()
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told.append(True)
+                raise
 
     async with app:
         before = await use(CALL)
@@ -220,6 +225,7 @@ async def test_a_swap_that_is_cancelled_changes_nothing() -> None:
         await asyncio.wait({swapping})
 
         assert swapping.cancelled()
+        assert told == [True]
         assert await use(CALL) is before
         assert app.generation == 1
 

@@ -141,6 +141,12 @@ class Beside(Wiring):
         """Return the cell that will hold the object of an app-scoped slot."""
         return self.made.setdefault(slot, Cell(slot)) if self.is_own(slot) else slot.cell
 
+    async def make(self, slot: Slot[Any]) -> None:
+        """Build and open the object of a slot; what it needs comes before it in `rebuilt`, or serves already."""
+        cell = self.cell_of(slot)
+        if not cell.is_built:
+            await self._builder.make_alone(cell, self.keeper_of(slot))
+
     def keeper_of(self, slot: Slot[Any]) -> Any:
         """Return where a slot's object lives."""
         if slot.scope != "app":

@@ -195,6 +195,21 @@ class Builder:
                 task.add_done_callback(self._tasks.discard)
             return await attempt.wait()
 
+    async def make_alone(self, cell: Cell, keeper: Keeper) -> None:
+        """
+        Build the object of a cell that nobody else can see, in place; a cancellation ends the build.
+
+        Raises:
+            BuildFailed: Its constructor or factory raised.
+        """
+        here = Way(None, f"slot {cell.slot.name}")
+        try:
+            built, inputs = await self._make(cell, keeper, here, is_async=True)
+        except OneiricError as error:
+            error.path = error.path if len(error.path) > 1 else here.nodes()
+            raise
+        self._plan.finished(cell, inputs, built)
+
     async def abandon(self) -> None:
         """End the builds that are under way in this event loop: whoever waits for them gets the cancellation."""
         loop = asyncio.get_running_loop()

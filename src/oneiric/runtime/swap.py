@@ -248,7 +248,7 @@ class _Transaction:
         try:
             async with asyncio.timeout(self._swaps.build_timeout_s):
                 for slot in beside.rebuilt:
-                    await beside.abuild(slot)
+                    await beside.make(slot)
                     self._tell("built", slot.name)
             step = "health"
             for slot, cell in beside.made.items():
