@@ -16,7 +16,7 @@ from oneiric.containers.validation import settings_faults, state_faults
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
 from oneiric.providers.adapter import Closer
-from oneiric.providers.slot import Binding, Cell, Raw, Slot
+from oneiric.providers.slot import Binding, Cell, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,39 +76,23 @@ class Beside(Wiring):
 
     def voices(self, slot: Slot[Any]) -> Sequence[Binding]:
         """Return what layers will say about a slot, high to low."""
-        return [*self.stack.said(slot, self._selection), *(one for one in slot.bindings if one.layer == "code")]
+        return self.stack.voices_in(slot, self._selection)
 
     def winner(self, slot: Slot[Any]) -> Binding:
         """Return the binding that will fill a slot. Raises Refused if nobody will."""
         if slot not in self._spoken:
             return self.whole.winner(slot)  # nobody says anything else of it, and there may be thousands of them
         if slot not in self._bindings:
-            voices = self.voices(slot)
-            choice = self._selection.choose(slot, voices)
-            if choice.error is not None:
-                raise choice.error
-            self._bindings[slot] = (
-                voices[choice.voice] if choice.voice is not None else self.stack.ranked(slot, choice.offer)
-            )
+            self._bindings[slot] = self.stack.winner_in(slot, self._selection)
         return self._bindings[slot]
 
     def _differs(self, slot: Slot[Any]) -> bool:
         """Tell whether a slot will be filled by another one, or with other settings."""
-        return self._state(self, slot) != self._state(self.whole, slot)
-
-    @staticmethod
-    def _state(wiring: Wiring, slot: Slot[Any]) -> tuple[object, Raw | None]:
-        try:
-            binding = wiring.winner(slot)
-        except OneiricError as error:
-            return error.code, None
-        said = binding.chosen if binding.chosen is not None else id(binding.said.value)
-        return said, wiring.raw_settings(slot, binding)
-
-    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw | None:
-        """Return what layers will say about the settings of a binding."""
-        prefix = self.stack.prefix(slot, binding)
-        return None if prefix is None else self._selection.raw(prefix)
+        (binding, fault), (other, other_fault) = self.look(slot), self.whole.look(slot)
+        if binding is None or other is None:
+            return (fault and fault.code) != (other_fault and other_fault.code)
+        is_like = binding.is_like(other)
+        return not is_like or self.raw_settings(slot, binding) != self.whole.raw_settings(slot, other)
 
     def faults(self, put: Iterable[LayerContainer] = (), sections: Sections | None = None) -> Iterator[OneiricError]:
         """

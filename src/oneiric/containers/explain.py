@@ -228,7 +228,7 @@ class Explainer:
             yield Counterfactual({"without": voices[choice.voice].layer}, _outcome(selection.choose(slot, rest), rest))
         here = _outcome(choice, voices)
         for name, other in self._elsewhere().items():
-            theirs = [*self._stack.said(slot, other), *(voice for voice in voices if voice.layer == "code")]
+            theirs = self._stack.voices_in(slot, other)
             outcome = _outcome(other.choose(slot, theirs), theirs)
             if outcome != here:
                 yield Counterfactual({"profile": name}, outcome)

@@ -12,7 +12,7 @@ from oneiric.containers.leases import Lease, LinkedLease
 from oneiric.containers.selection import Selection
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
-from oneiric.providers.slot import Binding, Cell, Raw, Slot
+from oneiric.providers.slot import Binding, Cell, Slot
 
 
 class Inheriting(Wiring):
@@ -78,25 +78,15 @@ class Inheriting(Wiring):
         """Return what layers say about a slot here, high to low."""
         if slot not in self.spoken:
             return self.parent.voices(slot)
-        return [*self.stack.said(slot, self.selection), *(one for one in slot.bindings if one.layer == "code")]
+        return self.stack.voices_in(slot, self.selection)
 
     def winner(self, slot: Slot[Any]) -> Binding:
         """Return the binding that fills a slot here. Raises Refused if nobody fills it."""
         if slot not in self.spoken:
             return self.parent.winner(slot)
         if slot not in self._bindings:
-            voices = self.voices(slot)
-            choice = self.selection.choose(slot, voices)
-            if choice.error is not None:
-                raise choice.error
-            chosen = voices[choice.voice] if choice.voice is not None else self.stack.ranked(slot, choice.offer)
-            self._bindings[slot] = chosen
+            self._bindings[slot] = self.stack.winner_in(slot, self.selection)
         return self._bindings[slot]
-
-    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw | None:
-        """Return what layers say here about the settings of a binding."""
-        prefix = self.stack.prefix(slot, binding)
-        return None if prefix is None else self.selection.raw(prefix)
 
     def is_own(self, slot: Slot[Any]) -> bool:
         """Tell whether a slot is filled otherwise here, or its object is built from one that is."""
@@ -181,8 +171,7 @@ class Inheriting(Wiring):
             binding = self.winner(cell.slot)
         except OneiricError:
             return False
-        same = binding.chosen == cell.binding.chosen and binding.value is cell.binding.value
-        return same and self.raw_settings(cell.slot, binding) == cell.settings
+        return binding.is_like(cell.binding) and self.raw_settings(cell.slot, binding) == cell.settings
 
     def forget(self) -> None:
         """Look again: the parent changed, and so may what was built from its objects."""

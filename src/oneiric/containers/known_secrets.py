@@ -147,7 +147,7 @@ class KnownSecrets:
         made = getattr(provider, "provides", None) or getattr(provider, "target", None)
         if not getattr(made, "is_local", False):
             return None
-        state = (binding, wiring.stack.raw_settings(slot, binding))
+        state = (binding, wiring.raw_settings(slot, binding))
         if self._local is None or self._local[0] != state:
             store: Any = made
             if isinstance(made, type):

@@ -12,7 +12,7 @@ from oneiric.containers.layers import LayerContainer
 from oneiric.containers.leases import Lease
 from oneiric.containers.selection import CODE_RANK, Rules, Selection
 from oneiric.containers.slots import Slots
-from oneiric.core.choice import Offer
+from oneiric.core.choice import Choice, Offer
 from oneiric.core.errors import AmbiguousType, OneiricError, UnknownSlot
 from oneiric.core.profiles import LAYERS, Profile
 from oneiric.core.secrets import SecretRules
@@ -226,7 +226,7 @@ class Stack:
             left: list[Cell] = []  # somebody filled the slot otherwise while they were built
             for slot, cell in made.items():
                 binding, raw = self.state(slot)
-                if binding is None or cell.binding is None or not _is_same(binding, cell.binding):
+                if binding is None or cell.binding is None or not binding.is_like(cell.binding):
                     left.append(cell)
                     continue
                 cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
@@ -245,7 +245,7 @@ class Stack:
         binding, raw = self.state(slot) if old is not None else (None, None)
         if old is None or binding is None or raw != slot.cell.settings:
             return
-        if _is_same(binding, old):
+        if binding.is_like(old):
             slot.cell.binding = binding
 
     def reset(self) -> None:
@@ -277,13 +277,19 @@ class Stack:
         choice = self.selection.choose(slot, voices)
         if choice.error is not None and slot.category is None and self.widen():
             return self.winner(slot)
+        return self._taken(slot, voices, choice)
+
+    def winner_in(self, slot: Slot[Any], selection: Selection) -> Binding:
+        """Return the binding that fills a slot in another state of the layers. Raises Refused if nobody does."""
+        voices = self.voices_in(slot, selection)
+        return self._taken(slot, voices, selection.choose(slot, voices))
+
+    def _taken(self, slot: Slot[Any], voices: Sequence[Binding], choice: Choice) -> Binding:
         if choice.error is not None:
             raise choice.error
-        if choice.voice is not None:
-            return voices[choice.voice]
-        return self.ranked(slot, choice.offer)
+        return voices[choice.voice] if choice.voice is not None else self._ranked_binding(slot, choice.offer)
 
-    def ranked(self, slot: Slot[Any], offer: Offer | None) -> Binding:
+    def _ranked_binding(self, slot: Slot[Any], offer: Offer | None) -> Binding:
         """Return the binding of an adapter that the ranking took; the same object for the same adapter."""
         assert offer is not None
         key = (slot.name, offer.name)
@@ -297,7 +303,7 @@ class Stack:
             binding = self.winner(slot)
         except OneiricError:
             return None, None
-        return binding, self.raw_settings(slot, binding)
+        return binding, self.raw_settings(slot, binding, self.selection)
 
     def is_said(self, cell: Cell) -> bool:
         """Tell whether the layers still say all that a cell stands for, so that it is there when others leave."""
@@ -312,16 +318,20 @@ class Stack:
             for (layer, key), value in (cell.settings or {}).items()
         )
 
-    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw | None:
+    def raw_settings(self, slot: Slot[Any], binding: Binding, selection: Selection) -> Raw | None:
         """Return what layers say about the settings of an adapter, as a mapping that can be compared."""
         prefix = self.prefix(slot, binding)
-        return None if prefix is None else self.selection.raw(prefix)
+        return None if prefix is None else selection.raw(prefix)
 
     def prefix(self, slot: Slot[Any], binding: Binding) -> str | None:
         """Return below which key the settings of a binding stand; None where it has none."""
         if isinstance(binding.value, SettingsProvider):
             return binding.value.section
         return None if binding.adapter is None else f"{slot.name}.{binding.adapter}"
+
+    def voices_in(self, slot: Slot[Any], selection: Selection) -> list[Binding]:
+        """Return what is said about a slot in another state of the layers, the code default included; high to low."""
+        return [*self.said(slot, selection), *(one for one in slot.bindings if one.layer == "code")]
 
     def said(self, slot: Slot[Any], selection: Selection) -> list[Binding]:
         """Return what the layers of a profile, which need not be the one in force, say about a slot; high to low."""
@@ -408,11 +418,6 @@ class Stack:
             names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
             named = next((self.slots.by_name[name] for name in names if name in self.slots.by_name), None)
             yield named or self.slots.by_section.get(parts[0])
-
-
-def _is_same(binding: Binding, other: Binding) -> bool:
-    """Tell whether two bindings fill a slot alike, whichever layers say them."""
-    return binding.chosen == other.chosen if other.chosen is not None else binding.value is other.value
 
 
 def _insert(bindings: tuple[Binding, ...], binding: Binding) -> tuple[Binding, ...]:

@@ -72,7 +72,7 @@ class Wiring:
 
     def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw | None:
         """Return what layers say about the settings of a binding, as a mapping that can be compared."""
-        return self.stack.raw_settings(slot, binding)
+        return self.stack.raw_settings(slot, binding, self.selection)
 
     def builder_of(self, slot: Slot[Any]) -> Builder:
         """Return who builds the object of a slot."""

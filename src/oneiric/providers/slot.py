@@ -96,6 +96,10 @@ class Binding:
         made = getattr(self.value, "target", None) if isinstance(self.value, Provider) else self.value
         return made.__name__ if isinstance(made, type) else None
 
+    def is_like(self, other: Binding) -> bool:
+        """Tell whether two bindings fill a slot alike, whichever layers say them."""
+        return self.chosen == other.chosen if other.chosen is not None else self.value is other.value
+
     @property
     def label(self) -> str:
         """How explanations call it: the adapter's name, or what an application's own object is."""

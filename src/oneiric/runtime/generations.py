@@ -139,14 +139,9 @@ def _said(raw: Any, key: str) -> dict[str, object]:
 
 def _filled(stack: Stack, slot: Slot[Any], selection: Selection) -> tuple[Filled, Any]:
     """Return who fills a slot in a state of the layers, and what is said about its settings."""
-    voices = [*stack.said(slot, selection), *(one for one in slot.bindings if one.layer == "code")]
     try:
-        choice = selection.choose(slot, voices)
-        if choice.error is not None:
-            raise choice.error
+        binding = stack.winner_in(slot, selection)
     except OneiricError as error:
         return Filled(None, None, error.code), {}
-    binding = voices[choice.voice] if choice.voice is not None else stack.ranked(slot, choice.offer)
-    prefix = stack.prefix(slot, binding)
-    raw = {} if prefix is None else selection.raw(prefix)
-    return Filled(binding.label, binding.layer, str(binding.origin)), raw
+    raw = stack.raw_settings(slot, binding, selection)
+    return Filled(binding.label, binding.layer, str(binding.origin)), raw or {}
