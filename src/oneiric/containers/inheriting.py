@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from oneiric.containers import scopes
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.leases import Lease, LinkedLease
 from oneiric.containers.selection import Selection
+from oneiric.containers.view import View
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
 from oneiric.providers.slot import Binding, Cell, Slot
 
 
-class Inheriting(Wiring):
+class Inheriting(View):
     """
     What one child application sees.
 
@@ -26,20 +26,24 @@ class Inheriting(Wiring):
         name: The child's name.
         parent: The wiring that it inherits from, which may be a child's too.
         layers: What it says itself, above all that the parent says.
+        stale: Told of cells that nobody reads any more, since the parent changed; calls that hold the lease may still
+            work with them.
     """
 
-    def __init__(self, name: str, parent: Wiring, layers: Sequence[LayerContainer]) -> None:
-        super().__init__(name, parent.stack)
-        self.parent = parent
-        self.fetch, self.fetch_now, self.due = parent.fetch, parent.fetch_now, parent.due
+    def __init__(
+        self,
+        name: str,
+        parent: Wiring,
+        layers: Sequence[LayerContainer],
+        stale: Callable[[list[Cell], Lease], None],
+    ) -> None:
+        super().__init__(name, parent)
         self.said: tuple[LayerContainer, ...] = tuple(layers)
+        self._stale = stale
         self._held: Lease = LinkedLease(parent.lease)
-        self._cells: dict[Slot[Any], Cell] = {}
-        self._own: dict[Slot[Any], bool] = {}
         self._bindings: dict[Slot[Any], Binding] = {}
         self._spoken: frozenset[Slot[Any]] | None = None
         self._selection: tuple[Selection, Selection] | None = None  # of the parent, and what follows from it
-        self._lock = threading.RLock()
         parent.views.add(self)
 
     @property
@@ -49,13 +53,13 @@ class Inheriting(Wiring):
 
     def renew_lease(self) -> Lease:
         """Count on another lease from now on; returns the one that calls under way hold."""
-        held, self._held = self._held, LinkedLease(self.parent.lease)
+        held, self._held = self._held, LinkedLease(self.under.lease)
         return held
 
     @property
     def selection(self) -> Selection:
         """What the parent's layers and its own say."""
-        theirs = self.parent.selection
+        theirs = self.under.selection
         if self._selection is None or self._selection[0] is not theirs:
             mine = self.stack.selection_in(theirs.profile, self.layers)
             self._selection = (theirs, mine)
@@ -64,7 +68,7 @@ class Inheriting(Wiring):
     @property
     def layers(self) -> tuple[LayerContainer, ...]:
         """All layers that it sees, its own on top."""
-        below = self.parent.layers if isinstance(self.parent, Inheriting) else self.stack.layers
+        below = self.under.layers if isinstance(self.under, Inheriting) else self.stack.layers
         return (*below, *self.said)
 
     @property
@@ -77,74 +81,30 @@ class Inheriting(Wiring):
     def voices(self, slot: Slot[Any]) -> Sequence[Binding]:
         """Return what layers say about a slot here, high to low."""
         if slot not in self.spoken:
-            return self.parent.voices(slot)
+            return self.under.voices(slot)
         return self.stack.voices_in(slot, self.selection)
 
     def winner(self, slot: Slot[Any]) -> Binding:
         """Return the binding that fills a slot here. Raises Refused if nobody fills it."""
         if slot not in self.spoken:
-            return self.parent.winner(slot)
+            return self.under.winner(slot)
         if slot not in self._bindings:
             self._bindings[slot] = self.stack.winner_in(slot, self.selection)
         return self._bindings[slot]
 
-    def is_own(self, slot: Slot[Any]) -> bool:
-        """Tell whether a slot is filled otherwise here, or its object is built from one that is."""
-        with self._lock:
-            if slot not in self._own:
-                self._own[slot] = any(found in self.spoken for found in self._below(slot))
-            return self._own[slot]
-
-    def _below(self, slot: Slot[Any]) -> Iterator[Slot[Any]]:
-        """Yield a slot and all that its object is built from; without recursion, since chains may be long."""
-        work, seen = [slot], {slot}
-        while work:
-            holder = work.pop()
-            yield holder
-            if holder in self.spoken or holder.kind not in {"adapter", "object"}:
-                continue
-            try:
-                found = [one for need in self.asks(holder).values() for one in self.answer(need).inputs]
-            except OneiricError:
-                continue  # the build says what is wrong
-            work += [one for one in found if one not in seen]
-            seen.update(found)
-
-    def cell_of(self, slot: Slot[Any]) -> Cell:
-        """Return the cell that holds the object of an app-scoped slot here."""
-        if not self.is_own(slot):
-            return self.parent.cell_of(slot)
-        with self._lock:
-            return self._cells.setdefault(slot, Cell(slot))
+    def fills(self, slot: Slot[Any]) -> bool:
+        """Tell whether its own layers speak of a slot."""
+        return slot in self.spoken
 
     def builder_of(self, slot: Slot[Any]) -> Any:
         """Return who builds the object of a slot; what lives in a scope is built where the scope is."""
-        is_mine = slot.scope != "app" or self.is_own(slot)
-        return self._builder if is_mine else self.parent.builder_of(slot)
+        return self._builder if slot.scope != "app" else super().builder_of(slot)
 
     def keeper_of(self, slot: Slot[Any]) -> Any:
         """Return where a slot's object lives: the parent, this child, or the scope that is open."""
         if slot.scope != "app":
             return scopes.required(self, slot)
-        return self if self.is_own(slot) else self.parent.keeper_of(slot)
-
-    def look_up(self, slot: Slot[Any]) -> Any:
-        """Return the object of a slot as it is seen here."""
-        return self.build(slot)
-
-    def finished(self, cell: Cell, inputs: tuple[Cell, ...], built: Any) -> None:
-        """Put a built object into its cell; one whose inputs were replaced meanwhile is not shown again."""
-        with self._lock:
-            cell.inputs, cell.live = inputs, built
-            if not self._is_fresh(cell):
-                self._cells.pop(cell.slot, None)
-
-    def _is_fresh(self, cell: Cell) -> bool:
-        return all(self.cell_of(one.slot) is one for one in cell.inputs if one.slot.scope == "app")
-
-    def is_built(self, slot: Slot[Any]) -> bool:
-        """Tell whether the object of a slot is there."""
-        return self.cell_of(slot).is_built
+        return self if self.is_own(slot) else self.under.keeper_of(slot)
 
     def say(self, layers: Sequence[LayerContainer]) -> list[Cell]:
         """Say something else from now on; returns the cells that nobody reads any more."""
@@ -160,7 +120,7 @@ class Inheriting(Wiring):
             self._selection = None
             old, self._cells = self._cells, {}
             for slot, cell in old.items():  # in the order of their making: what a cell was built from comes first
-                if self.is_own(slot) and self._says_the_same(cell) and self._is_fresh(cell):
+                if self.is_own(slot) and self._says_the_same(cell) and self.is_fresh(cell):
                     self._cells[slot] = cell
             return [cell for slot, cell in reversed(old.items()) if self._cells.get(slot) is not cell]
 
@@ -176,11 +136,9 @@ class Inheriting(Wiring):
     def forget(self) -> None:
         """Look again: the parent changed, and so may what was built from its objects."""
         lease = self.renew_lease()
-        self.stale(self.look_again(), lease)
+        if cells := self.look_again():
+            self._stale(cells, lease)
         super().forget()
-
-    def stale(self, cells: list[Cell], lease: Lease) -> None:
-        """Take note of cells that nobody reads any more; calls that hold the lease may still work with them."""
 
     def reset(self) -> None:
         """Forget every object of its own: the next use builds new ones."""

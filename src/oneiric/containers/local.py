@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from oneiric.containers import active, scopes
 from oneiric.containers.closing import Held, close_now, hold, report, run_closers, running_loop
+from oneiric.containers.view import View
 from oneiric.containers.wiring import Wiring
-from oneiric.core.errors import OneiricError, ScopeClosed
+from oneiric.core.errors import ScopeClosed
 from oneiric.providers.adapter import Closer
 from oneiric.providers.slot import Binding, Cell, Slot
 
@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Given = Mapping[Slot[Any], Binding]
 
 
-class LocalView(Wiring):
+class LocalView(View):
     """
     An application as one context sees it: some slots are filled otherwise, and what is built from these is its own.
 
@@ -32,16 +32,11 @@ class LocalView(Wiring):
     """
 
     def __init__(self, under: Wiring, given: Given) -> None:
-        super().__init__(under.name, under.stack)
-        self.under = under
+        super().__init__(under.name, under)
         self.whole: Wiring = under.whole if isinstance(under, LocalView) else under
-        self.fetch, self.fetch_now, self.due = under.fetch, under.fetch_now, under.due
         self.kept: list[Held] = []
         self.is_ended = False
         self._given = given
-        self._cells: dict[Slot[Any], Cell] = {}
-        self._own: dict[Slot[Any], bool] = {}
-        self._lock = threading.RLock()
         self.whole.views.add(self)
 
     @property
@@ -53,48 +48,15 @@ class LocalView(Wiring):
         """Return the binding that fills a slot here."""
         return self._given.get(slot) or self.under.winner(slot)
 
-    def is_own(self, slot: Slot[Any]) -> bool:
-        """Tell whether a slot is filled otherwise here, or its object is built from one that is."""
-        with self._lock:
-            if slot not in self._own:
-                self._own[slot] = any(found in self._given for found in self._below(slot))
-            return self._own[slot]
-
-    def _below(self, slot: Slot[Any]) -> Iterator[Slot[Any]]:
-        """Yield a slot and all that its object is built from; without recursion, since chains may be long."""
-        work, seen = [slot], {slot}
-        while work:
-            holder = work.pop()
-            yield holder
-            if holder in self._given or holder.kind not in {"adapter", "object"}:
-                continue
-            try:
-                found = [one for need in self.asks(holder).values() for one in self.answer(need).inputs]
-            except OneiricError:
-                continue  # the build says what is wrong
-            work += [one for one in found if one not in seen]
-            seen.update(found)
-
-    def cell_of(self, slot: Slot[Any]) -> Cell:
-        """Return the cell that holds the object of an app-scoped slot here."""
-        if not self.is_own(slot):
-            return self.under.cell_of(slot)
-        with self._lock:
-            return self._cells.setdefault(slot, Cell(slot))
-
-    def builder_of(self, slot: Slot[Any]) -> Any:
-        """Return who builds the object of a slot: this view only what is its own."""
-        return self._builder if self.is_own(slot) else self.under.builder_of(slot)
+    def fills(self, slot: Slot[Any]) -> bool:
+        """Tell whether the override binds a slot."""
+        return slot in self._given
 
     def keeper_of(self, slot: Slot[Any]) -> Any:
         """Return where a slot's object lives: the application, this view, or the scope that is open."""
         if not self.is_own(slot):
             return self.under.keeper_of(slot)
         return self if slot.scope == "app" else scopes.Seen(scopes.required(self.root, slot), self)
-
-    def look_up(self, slot: Slot[Any]) -> Any:
-        """Return the object of a slot as it is seen here."""
-        return self.build(slot)
 
     def enter(self, site: Any, given: tuple[Any, ...]) -> scopes.SiteEntry:
         """Return the slow path of one injected call."""
@@ -118,23 +80,13 @@ class LocalView(Wiring):
 
         await hold(self, cell, close)
 
-    def finished(self, cell: Cell, inputs: tuple[Cell, ...], built: Any) -> None:
-        """Put a built object into its cell; one whose inputs were replaced meanwhile is not shown again."""
-        with self._lock:
-            cell.inputs, cell.live = inputs, built
-            if not self._is_fresh(cell):
-                self._cells.pop(cell.slot, None)
-
-    def _is_fresh(self, cell: Cell) -> bool:
-        return all(self.cell_of(one.slot) is one for one in cell.inputs if one.slot.scope == "app")
-
     def forget(self) -> None:
         """Look again: the application changed, and so may what was built from its objects."""
         with self._lock:
             self._own.clear()
             cells, self._cells = self._cells, {}
             for slot in self._given:
-                if slot in cells and self._is_fresh(cells[slot]):
+                if slot in cells and self.is_fresh(cells[slot]):
                     self._cells[slot] = cells[slot]
         super().forget()
 

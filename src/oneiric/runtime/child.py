@@ -65,7 +65,7 @@ class ChildSlots:
         self._child, self._name = child, name
 
     def __getattr__(self, name: str) -> ChildSlot:
-        slots = self._child.parent_slots.of_child(self._name)
+        slots = self._child.slots.of_child(self._name)
         if name not in slots:
             near = nearest(name, slots)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
@@ -89,8 +89,8 @@ class ChildApplication:
     def __init__(self, name: str, parent: Any, layers: Sequence[LayerContainer]) -> None:
         self.parent = parent
         self.name = f"{parent.name}/{name}"
-        self.parent_slots: Slots = parent.slots
-        self.wiring: Inheriting = _Watched(self, self.name, parent.wiring, layers)
+        self.slots: Slots = parent.slots  # what is declared there
+        self.wiring = Inheriting(self.name, parent.wiring, layers, self._discard)
         self.lifecycle = Lifecycle(self.wiring)
         self.wiring.opener = self.lifecycle
         self.state = "started"
@@ -165,11 +165,6 @@ class ChildApplication:
         """Return the names of the applications it inherits from, the nearest first."""
         above = self.parent
         return [above.name, *(above.parents() if hasattr(above, "parents") else [])]
-
-    @property
-    def slots(self) -> Slots:
-        """What is declared: the slots of the parent."""
-        return self.parent_slots
 
     @property
     def sections(self) -> Sections:
@@ -249,7 +244,7 @@ class ChildApplication:
         failures = await stop_all(self.children)
         failures += await self.lifecycle.stop()
         self.parent.children.discard(self)
-        self.wiring.parent.views.discard(self.wiring)
+        self.wiring.under.views.discard(self.wiring)
         if failures:
             raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
 
@@ -263,19 +258,6 @@ class ChildApplication:
 
     def __repr__(self) -> str:
         return f"<child application {self.name}>"
-
-
-class _Watched(Inheriting):
-    """The wiring of a child application, which hands on what nobody reads any more."""
-
-    def __init__(self, child: ChildApplication, name: str, parent: Wiring, layers: Sequence[LayerContainer]) -> None:
-        self._child = child
-        super().__init__(name, parent, layers)
-
-    def stale(self, cells: list[Cell], lease: Lease) -> None:
-        """Close what was built for a state that is over."""
-        if cells and hasattr(self._child, "lifecycle"):
-            self._child._discard(cells, lease)
 
 
 def make_child(name: str, parent: Any, overrides: Any) -> ChildApplication:
