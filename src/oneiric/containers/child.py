@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oneiric.core.errors import nearest
@@ -36,6 +36,11 @@ class ChildContainer(DynamicContainer):
         if (late := self.find_late(name)) is not None:
             self.place(name, late)
             return late
-        near = nearest(name, self.providers)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise AttributeError(f'{self.name} has nothing named "{name}"{hint}')
+        raise AttributeError(nothing_named(name, self.name, self.providers))
+
+
+def nothing_named(name: str, child: str, known: Iterable[str]) -> str:
+    """Return the message of an attribute that a child does not have."""
+    near = nearest(name, known)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f'{child} has nothing named "{name}"{hint}'

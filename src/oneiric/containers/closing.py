@@ -45,6 +45,17 @@ async def hold(keeper: Keeping, cell: Cell, closer: Closer) -> None:
         raise
 
 
+async def open_held(keeper: Keeping, cell: Cell, built: Any) -> None:
+    """Open a built object, and let a keeper remember to close it. Raises as `hold`; then it is closed."""
+    await built.open()
+
+    async def close(error: BaseException | None) -> None:
+        if hasattr(built, "close"):
+            await built.close()
+
+    await hold(keeper, cell, close)
+
+
 async def run_closers(closers: Sequence[Held], error: BaseException | None) -> list[Exception]:
     """Close everything, each within `CLOSE_TIMEOUT_S` seconds; returns what failed."""
     failures: list[Exception] = []

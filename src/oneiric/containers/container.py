@@ -158,12 +158,9 @@ class Container(Declaring):
             layer = overriding
         else:
             layer = LayerContainer("explicit", overriding, origin=OverrideOrigin(caller(1)))
-        stack, slots = self.stack, self.slots.by_name
+        stack = self.stack
         with stack.lock:
-            for key, said in layer.bindings.items():
-                slot = slots.get(key) or stack.resolve(key)
-                if not isinstance(said.value, str):
-                    check_fit(slot, said.value)
+            stack.check(layer)
             layer = stack.put(layer)
             stack.checked.add(layer)
         return Override(self, layer, overriding)

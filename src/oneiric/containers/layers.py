@@ -161,18 +161,23 @@ class Override:
     def __call__(self, function: F) -> F:
         """Decorate a function: the override is in force during each call, and at no other time."""
         self.undo()
-        if inspect.iscoroutinefunction(function):
+        return during_calls(function, functools.partial(self._container.override, self.layer))
 
-            @functools.wraps(function)
-            async def run_async(*args: Any, **kwargs: Any) -> Any:
-                async with self._container.override(self.layer):
-                    return await function(*args, **kwargs)
 
-            return run_async  # type: ignore[return-value]  # same call
+def during_calls(function: F, again: Callable[[], Any]) -> F:
+    """Return a function that opens what `again` returns, an override, for each of its calls."""
+    if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            with self._container.override(self.layer):
-                return function(*args, **kwargs)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            async with again():
+                return await function(*args, **kwargs)
 
-        return run  # type: ignore[return-value]  # same call
+        return run_async  # type: ignore[return-value]  # same call
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with again():
+            return function(*args, **kwargs)
+
+    return run  # type: ignore[return-value]  # same call

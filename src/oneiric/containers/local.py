@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from oneiric.containers import active, scopes
-from oneiric.containers.closing import Held, close_now, hold, report, run_closers, running_loop
+from oneiric.containers.closing import Held, close_now, open_held, report, run_closers, running_loop
+from oneiric.containers.layers import during_calls
 from oneiric.containers.view import View
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import ScopeClosed
@@ -72,13 +72,7 @@ class LocalView(View):
 
     async def open(self, cell: Cell, built: Any) -> None:
         """Open what was built here, and remember to close it."""
-        await built.open()
-
-        async def close(error: BaseException | None) -> None:
-            if hasattr(built, "close"):
-                await built.close()
-
-        await hold(self, cell, close)
+        await open_held(self, cell, built)
 
     def forget(self) -> None:
         """Look again: the application changed, and so may what was built from its objects."""
@@ -171,19 +165,4 @@ class LocalOverride:
     def __call__(self, function: F) -> F:
         """Decorate a function: the override is in force during each call, and at no other time."""
         self.undo()
-        again = functools.partial(LocalOverride, self._whole, self.given, self._values)
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def run_async(*args: Any, **kwargs: Any) -> Any:
-                async with again():
-                    return await function(*args, **kwargs)
-
-            return run_async  # type: ignore[return-value]  # same call
-
-        @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            with again():
-                return function(*args, **kwargs)
-
-        return run  # type: ignore[return-value]  # same call
+        return during_calls(function, functools.partial(LocalOverride, self._whole, self.given, self._values))

@@ -10,7 +10,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Protocol
 
 from oneiric.containers.answer import Answer
-from oneiric.containers.closing import Held, begin, close_now, hold, report, run_closers, running_loop
+from oneiric.containers.closing import Held, begin, close_now, open_held, report, run_closers, running_loop
 from oneiric.containers.ending import ending
 from oneiric.containers.leases import NO_LEASE, Lease
 from oneiric.containers.needs import Need, Way
@@ -88,13 +88,7 @@ class Scope:
 
     async def open(self, cell: Cell, built: Any) -> None:
         """Open an object of this scope, and remember to close it. Raises ScopeClosed as `keep`; then it is closed."""
-        await built.open()
-
-        async def close(error: BaseException | None) -> None:
-            if hasattr(built, "close"):
-                await built.close()
-
-        await hold(self, cell, close)
+        await open_held(self, cell, built)
 
     async def aclose(self, error: BaseException | None = None) -> None:
         """

@@ -8,6 +8,7 @@ from typing import Any
 
 from oneiric.containers import cells
 from oneiric.containers.decoration import Decoration
+from oneiric.containers.fitting import check_fit
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.leases import Lease
 from oneiric.containers.selection import CODE_RANK, Rules, Selection
@@ -377,6 +378,13 @@ class Stack:
                 key if isinstance(key, str) else getattr(key, "__name__", str(key)), known=self.slots.by_name
             )
         return slot
+
+    def check(self, layer: LayerContainer) -> None:
+        """Make sure that what a layer binds exists and fits. Raises UnknownSlot, AmbiguousType or WrongType."""
+        for key, said in layer.bindings.items():
+            slot = self.resolve(key)
+            if not isinstance(said.value, str):
+                check_fit(slot, said.value)
 
     def widen(self) -> bool:
         """

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Any
 
 from oneiric.containers import active, scopes
+from oneiric.containers.child import nothing_named
 from oneiric.containers.closing import running_loop
 from oneiric.containers.explain import Explainer
 from oneiric.containers.explanation import Explanation
-from oneiric.containers.fitting import check_fit
 from oneiric.containers.graph import Graph, draw
 from oneiric.containers.index import Index
 from oneiric.containers.inheriting import Inheriting
@@ -20,8 +20,6 @@ from oneiric.containers.leases import Lease
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import Selection
 from oneiric.containers.slots import Slots
-from oneiric.containers.wiring import Wiring
-from oneiric.core.errors import nearest
 from oneiric.core.health import Health
 from oneiric.core.origins import OverrideOrigin, caller
 from oneiric.providers.slot import Cell, Slot
@@ -67,9 +65,7 @@ class ChildSlots:
     def __getattr__(self, name: str) -> ChildSlot:
         slots = self._child.slots.of_child(self._name)
         if name not in slots:
-            near = nearest(name, slots)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise AttributeError(f'{self._name} has nothing named "{name}"{hint}')
+            raise AttributeError(nothing_named(name, self._name, slots))
         return ChildSlot(self._child, slots[name])
 
 
@@ -145,7 +141,7 @@ class ChildApplication:
             layer = overriding
         else:
             layer = LayerContainer("explicit", overriding, origin=OverrideOrigin(caller(1)))
-        check_layer(self.wiring, layer)
+        self.wiring.stack.check(layer)
         self._discard(self.wiring.say([*self.wiring.said, layer]), self.wiring.renew_lease())
         self.wiring.forget()
         return Override(self, layer, overriding)
@@ -282,18 +278,10 @@ def make_child(name: str, parent: Any, overrides: Any) -> ChildApplication:
     else:
         layers = tuple(overrides)
     for layer in layers:
-        check_layer(parent.wiring, layer)
+        parent.wiring.stack.check(layer)
     child = ChildApplication(name, parent, layers)
     parent.children.add(child)
     return child
-
-
-def check_layer(wiring: Wiring, layer: LayerContainer) -> None:
-    """Make sure that what a layer binds exists and fits. Raises UnknownSlot or WrongType."""
-    for key, said in layer.bindings.items():
-        slot = wiring.stack.resolve(key)
-        if not isinstance(said.value, str):
-            check_fit(slot, said.value)
 
 
 async def stop_all(children: set[ChildApplication]) -> list[Exception]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oneiric.runtime.swap import BUILD_TIMEOUT_S, DRAIN_GRACE_S, DRAIN_TIMEOUT_S
+
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 8.0
-BUILD_TIMEOUT_S = 30.0
-DRAIN_GRACE_S = 2.0
-DRAIN_TIMEOUT_S = 30.0
 
 
 class AppSettings(BaseModel):
