@@ -284,10 +284,15 @@ def test_a_long_hostile_text_is_scrubbed_to_its_end(memory: None, part: str) -> 
     assert shown.endswith(("end", HIDDEN))
 
 
-def test_a_line_of_ours_is_redacted_before_the_log_was_set_up(stream: io.StringIO, memory: None) -> None:
-    """loguru's own sink shows the values of variables: of an error it gets the text alone."""
+@pytest.mark.parametrize("is_set_up", [pytest.param(False, id="loguru as it comes"), pytest.param(True, id="set up")])
+def test_a_sink_that_is_not_ours_gets_the_redacted_text_of_an_error(
+    stream: io.StringIO, memory: None, is_set_up: bool
+) -> None:
+    """loguru's own sink shows the values of variables: of an error it gets the text alone, the log set up or not."""
     remember_secret(CANARY)
     log().remove()
+    if is_set_up:
+        configure(stream=io.StringIO())
     log().add(stream, diagnose=True, backtrace=True)
 
     try:

@@ -291,7 +291,7 @@ def log() -> Logger:
     if not _ours:
         from loguru import logger
 
-        _ours.append(logger.patch(_patch_line))
+        _ours.append(logger.patch(_patch))
     return _ours[0]
 
 
@@ -332,24 +332,28 @@ class _Redacted(dict[str, Any]):
     """The fields of a line from which secrets were taken."""
 
 
-def _patch_line(record: Record) -> None:
-    """Redact a line of ours that goes to sinks we know nothing of: what they show of an error is the message."""
+def _patch(record: Record) -> None:
+    """
+    Redact a record before any sink sees it, sinks of the application's own included.
+
+    loguru shows an exception with the values of variables: a sink of the application's gets its text in the message.
+    """
     if isinstance(record["extra"], _Redacted):
         return
-    _patch(record)
-    if trace := record["extra"].get("traceback"):
-        record["message"] += f"\n{trace}"
-
-
-def _patch(record: Record) -> None:
-    """Redact a record before any sink sees it, sinks of the application's own included."""
+    record["extra"] = fields = _Redacted((name, redact(name, value)) for name, value in record["extra"].items())
     record["message"] = scrub(record["message"])
-    record["extra"] = _Redacted((name, redact(name, value)) for name, value in record["extra"].items())
     error = record["exception"]
     if error is not None and error.value is not None:
         text = "".join(traceback.format_exception(error.type, error.value, error.traceback))
-        record["extra"]["traceback"] = scrub(text).rstrip()
+        fields["traceback"] = scrub(text).rstrip()
+        record["message"] += f"\n{fields['traceback']}"
         record["exception"] = None
+
+
+def _message(record: Record) -> str:
+    """Return the message of a record without the traceback, which our own lines show elsewhere."""
+    trace = record["extra"].get("traceback")
+    return record["message"].removesuffix(f"\n{trace}") if trace else record["message"]
 
 
 def _escape(pattern: re.Pattern[str], text: str) -> str:
@@ -360,7 +364,7 @@ def _escape(pattern: re.Pattern[str], text: str) -> str:
 def _text_line(record: Record) -> str:
     shown = {k: v for k, v in record["extra"].items() if k not in {"app", "profile", "traceback"}}
     fields = "".join(f" {name}={value}" for name, value in shown.items())
-    line = f"{record['time']:HH:mm:ss.SSS} {record['level'].name:<7} {record['message']}{fields}"
+    line = f"{record['time']:HH:mm:ss.SSS} {record['level'].name:<7} {_message(record)}{fields}"
     trace = record["extra"].get("traceback")
     line = _escape(_CONTROL, line)
     return f"{line}\n{_escape(_CONTROL_BUT_LAYOUT, trace)}" if trace else line
@@ -371,7 +375,7 @@ def _json_line(record: Record) -> str:
         **record["extra"],  # first: a field of the application's does not replace ours
         "time": record["time"].isoformat(),
         "severity": record["level"].name,
-        "message": record["message"],
+        "message": _message(record),
         "logger": record["name"],
     }
     return json.dumps(line, default=str)

@@ -86,16 +86,16 @@ async def test_health_without_a_base_says_that_there_is_nobody_to_ask() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("path", "ok", "detail"),
+    ("path", "limit_s", "ok", "detail"),
     [
-        pytest.param("/status/404", True, "HEAD answered 404", id="an answer is an answer"),
-        pytest.param("/status/500", False, "HEAD answered 500", id="a server that fails"),
-        pytest.param("/stall", False, "no answer within 0.2 s", id="a server that stalls"),
+        pytest.param("/status/404", 30, True, "HEAD answered 404", id="an answer is an answer"),
+        pytest.param("/status/500", 30, False, "HEAD answered 500", id="a server that fails"),
+        pytest.param("/stall", 0.2, False, "no answer within 0.2 s", id="a server that stalls"),
     ],
 )
-async def test_health_asks_the_base(server: Loopback, path: str, ok: bool, detail: str) -> None:
+async def test_health_asks_the_base(server: Loopback, path: str, limit_s: float, ok: bool, detail: str) -> None:
     """One HEAD request tells; nothing is raised and the limit holds."""
-    adapter = HttpxHttp(HttpxHttp.Settings(base_url=server.url + path, health_timeout_s=0.2))
+    adapter = HttpxHttp(HttpxHttp.Settings(base_url=server.url + path, health_timeout_s=limit_s))
     await adapter.open()
 
     health = await adapter.health()
