@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from oneiric.core import log
 from oneiric.testing.contracts import Backend
 from tests.backends.server import Server
 from tests.support.backend import MissingBackend, from_environment, start
@@ -44,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def a_process_that_has_met_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test remembers as secret is not hidden in the next, whose plain value it may be."""
+    monkeypatch.setattr(log, "_known", ())
 
 
 def is_ci() -> bool:

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
-from oneiric.core import log as module
 from oneiric.core.log import (
     HIDDEN,
     configure,
@@ -39,12 +38,6 @@ def stream() -> Iterator[io.StringIO]:
     yield io.StringIO()
     log().remove()
     log().configure(extra={}, patcher=lambda record: None)
-
-
-@pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has met no secret so far."""
-    monkeypatch.setattr(module, "_known", ())
 
 
 @pytest.mark.parametrize(
@@ -179,7 +172,7 @@ ODD = "o'dd\"/+ é%\\<\U0001f511\nend"
         pytest.param(lambda text: base64.b64encode(text.encode()).decode().rstrip("="), id="in base64"),
     ],
 )
-def test_a_remembered_secret_is_hidden_however_it_is_spelled(memory: None, spell: Callable[[str], str]) -> None:
+def test_a_remembered_secret_is_hidden_however_it_is_spelled(spell: Callable[[str], str]) -> None:
     """What wraps an error, and what wraps that, escapes a secret in a way of its own."""
     remember_secret(SecretStr(ODD))
 
@@ -190,7 +183,7 @@ def test_a_remembered_secret_is_hidden_however_it_is_spelled(memory: None, spell
 
 
 @pytest.mark.parametrize("before", ["", "u", "u:", "user:"])
-def test_a_remembered_secret_is_hidden_behind_a_user_in_base64(memory: None, before: str) -> None:
+def test_a_remembered_secret_is_hidden_behind_a_user_in_base64(before: str) -> None:
     """A header of basic authentication holds it at any of three places; at most a byte on either side is left."""
     remember_secret("canary-canary")
 
@@ -214,9 +207,7 @@ def test_a_remembered_secret_is_hidden_behind_a_user_in_base64(memory: None, bef
         pytest.param(True, [], ["True"], id="a truth value"),
     ],
 )
-def test_every_text_of_a_remembered_value_is_hidden(
-    memory: None, value: object, hidden: list[str], kept: list[str]
-) -> None:
+def test_every_text_of_a_remembered_value_is_hidden(value: object, hidden: list[str], kept: list[str]) -> None:
     """A text that is short would turn up in words that are no secrets, and is passed over."""
     remember_secret(value)
 
@@ -232,14 +223,14 @@ def test_every_text_of_a_remembered_value_is_hidden(
         pytest.param("redis://:canary1@h", ["canary1"], id="password alone"),
     ],
 )
-def test_the_password_of_a_url_is_hidden_without_its_url(memory: None, url: str, hidden: list[str]) -> None:
+def test_the_password_of_a_url_is_hidden_without_its_url(url: str, hidden: list[str]) -> None:
     """A driver takes a URL apart, and quotes the part that was refused."""
     remember_userinfo(f"see {url} there")
 
     assert [without_secrets(f"<{text}>") for text in hidden] == ["<******>"] * len(hidden)
 
 
-def test_the_longest_secret_is_hidden_first(memory: None) -> None:
+def test_the_longest_secret_is_hidden_first() -> None:
     """One that is part of another one leaves nothing of it."""
     remember_secret("canary")
     remember_secret("canary-and-more")
@@ -247,7 +238,7 @@ def test_the_longest_secret_is_hidden_first(memory: None) -> None:
     assert without_secrets("canary-and-more, canary") == "******, ******"
 
 
-def test_secrets_that_threads_remember_at_once_are_all_known(memory: None) -> None:
+def test_secrets_that_threads_remember_at_once_are_all_known() -> None:
     """None is lost because another one was noted at the same moment."""
     names = [f"canary-{number:03}-end" for number in range(200)]
 
@@ -274,7 +265,7 @@ def test_secrets_that_threads_remember_at_once_are_all_known(memory: None) -> No
         pytest.param("%25%25%25", id="percent signs"),
     ],
 )
-def test_a_long_hostile_text_is_scrubbed_to_its_end(memory: None, part: str) -> None:
+def test_a_long_hostile_text_is_scrubbed_to_its_end(part: str) -> None:
     """The time grows with the length and not with its square, which at this length would be the time limit's."""
     remember_secret('canary\\\\"canary' * 20)
     remember_secret("\\'\\'\\'canary")
@@ -285,9 +276,7 @@ def test_a_long_hostile_text_is_scrubbed_to_its_end(memory: None, part: str) -> 
 
 
 @pytest.mark.parametrize("is_set_up", [pytest.param(False, id="loguru as it comes"), pytest.param(True, id="set up")])
-def test_a_sink_that_is_not_ours_gets_the_redacted_text_of_an_error(
-    stream: io.StringIO, memory: None, is_set_up: bool
-) -> None:
+def test_a_sink_that_is_not_ours_gets_the_redacted_text_of_an_error(stream: io.StringIO, is_set_up: bool) -> None:
     """loguru's own sink shows the values of variables: of an error it gets the text alone, the log set up or not."""
     remember_secret(CANARY)
     log().remove()
