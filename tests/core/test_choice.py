@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pytest
 
-from oneiric.core.choice import Offer, Wants, choose
+from oneiric.core.choice import Wants, choose
 from oneiric.core.errors import OneiricError, SelectionDenied, SelectionNotInstalled, SelectionUnknown
 from oneiric.core.origins import CodeOrigin, EnvOrigin, Origin
 
 AT = CodeOrigin("catalog")
+
+
+class Offer(NamedTuple):
+    """An adapter as the catalog lists it."""
+
+    name: str
+    priority: int
+    capabilities: frozenset[str]
+    origin: Origin
+    extra: str | None = None
+    installed: bool = True
+
+
 OFFERS = {
     "memory": Offer("memory", 100, frozenset({"ttl"}), AT),
     "redis": Offer("redis", 0, frozenset({"ttl", "shared"}), AT),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from oneiric.containers.layers import LayerContainer
@@ -16,10 +17,11 @@ from oneiric.core.sources import Said
 from oneiric.core.texts import folded
 from oneiric.core.values import Field, Value
 from oneiric.core.words import Speaker, Words
-from oneiric.providers.catalog import Catalog, Row
+from oneiric.providers.catalog import Catalog
 from oneiric.providers.slot import Binding, Raw, Slot
 
 CODE_RANK = 10
+_NOTHING: Raw = MappingProxyType({})
 SECRETS = "secrets"
 Owned = Callable[[Mapping[str, Said]], Mapping[str, Said]]
 Rules = Callable[["Selection"], SecretRules]
@@ -58,19 +60,12 @@ class Selection:
         self._protected = protected
         self._words: Words | None = None
         self._rules: SecretRules | None = None
-        self._offers: dict[str, dict[str, Offer]] = {}
         self._values: dict[str, list[Value]] = {}
         self._losses = 0  # what was known of secrets when the values were decided
 
     def offers(self, slot: Slot[Any]) -> Mapping[str, Offer]:
         """Return the adapters of the slot's category, by name."""
-        category = slot.category
-        if category is None:
-            return {}
-        if category not in self._offers:
-            rows = self.catalog.rows(category).values()
-            self._offers[category] = {row.name: offer_of(row) for row in rows}
-        return self._offers[category]
+        return {} if slot.category is None else self.catalog.rows(slot.category)
 
     def wants(self, slot: Slot[Any]) -> Wants:
         """Return what the slot asks of an adapter, and what it may not be."""
@@ -147,14 +142,11 @@ class Selection:
 
     def raw(self, prefix: str) -> Raw:
         """Return all that layers say below a prefix, as one mapping that can be compared with another."""
+        if self.words.parents.isdisjoint((prefix, folded(prefix))):
+            return _NOTHING
         below = (prefix + ".", folded(prefix) + ".")
         found: dict[tuple[str, str], object] = {}
         for speaker in self.words.speakers:
             said = {(speaker.layer, key): said.value for key, said in speaker.said.items() if key.startswith(below)}
             found.update(said)
         return found
-
-
-def offer_of(row: Row) -> Offer:
-    """Return a catalog row as the evaluator needs it."""
-    return Offer(row.name, row.priority, row.capabilities, row.origin, row.extra, row.installed)

@@ -8,6 +8,7 @@ Its values are named tuples: defining a frozen dataclass takes a millisecond of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -51,15 +52,32 @@ VoiceT = TypeVar("VoiceT", bound=Voice)
 NONE_DENIED: Mapping[str, Origin] = MappingProxyType({})
 
 
-class Offer(NamedTuple):
-    """An adapter that could fill a slot."""
+class Offer(Protocol):
+    """An adapter that could fill a slot, as the evaluator needs it: a row of the catalog."""
 
-    name: str
-    priority: int
-    capabilities: frozenset[str]
-    origin: Origin
-    extra: str | None = None
-    installed: bool = True
+    @property
+    def name(self) -> str:
+        """Its name inside the category."""
+
+    @property
+    def priority(self) -> int:
+        """Who is taken when nobody chooses; higher wins."""
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do beyond the common part of its category."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it is listed."""
+
+    @property
+    def extra(self) -> str | None:
+        """The extra that installs its SDK; None where it needs none."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether its SDK is there; to find that out may take a search of the disk."""
 
 
 class Wants(NamedTuple):
@@ -159,16 +177,15 @@ def _refuse(
 
 def _rank(slot: str, offers: Mapping[str, Offer], wants: Wants) -> Choice:
     """Nobody chose: the highest priority wins, and a tie is an error rather than an order of registration."""
-    fit = [offer for offer in offers.values() if wants.refusal(offer) is None]
-    for offer in fit:
-        if offer.name == wants.preferred:
-            return Choice(offer=offer)
-    if not fit:
-        losers = sorted((offer.name, wants.refusal(offer) or "") for offer in offers.values())
-        return Choice(error=NoCandidate(slot, losers=losers))
-    top = max(offer.priority for offer in fit)
-    best = sorted((offer for offer in fit if offer.priority == top), key=lambda offer: offer.name)
-    if len(best) > 1:
-        tied = [(offer.name, offer.origin) for offer in best]
-        return Choice(error=AmbiguousSlot(slot, tied, priority=top))
-    return Choice(offer=best[0])
+    preferred = offers.get(wants.preferred or "")
+    if preferred is not None and wants.refusal(preferred) is None:
+        return Choice(offer=preferred)
+    ranked = sorted(offers.values(), key=lambda offer: (-offer.priority, offer.name))
+    for priority, equals in groupby(ranked, key=lambda offer: offer.priority):  # the first that fit end the search
+        fit = [offer for offer in equals if wants.refusal(offer) is None]
+        if len(fit) > 1:
+            return Choice(error=AmbiguousSlot(slot, [(one.name, one.origin) for one in fit], priority=priority))
+        if fit:
+            return Choice(offer=fit[0])
+    losers = sorted((offer.name, wants.refusal(offer) or "") for offer in ranked)
+    return Choice(error=NoCandidate(slot, losers=losers))

@@ -17,6 +17,7 @@ from oneiric.core.errors import AppNotImportable, NotInstalled, OneiricError
 from oneiric.core.log import scrub
 
 MEND = "mend the module; --debug shows where it fails"
+_found: set[str] = set()
 
 
 def load(reference: str) -> Any:  # whatever the module holds under that name
@@ -65,11 +66,17 @@ def require(module: str, *, extra: str) -> ModuleType:
 
 
 def is_installed(module: str) -> bool:
-    """Tell whether a top-level module can be imported, without importing it."""
+    """Tell whether a top-level module can be imported, without importing it; one that was found once stays found."""
+    name = module.split(".")[0]
+    if name in _found:
+        return True
     try:
-        return importlib.util.find_spec(module.split(".")[0]) is not None
+        is_there = importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
+    if is_there:
+        _found.add(name)
+    return is_there
 
 
 class _Hidden(MetaPathFinder):
