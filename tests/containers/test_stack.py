@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneiric import INJECTED, Container, Inject, LayerContainer, Named, inject
+from oneiric import INJECTED, Application, Container, Inject, Inputs, LayerContainer, Named, inject
 from oneiric.core.errors import AmbiguousType, NoCandidate
 from oneiric.core.profiles import SERVERLESS, TEST, Profile
 from oneiric.providers.catalog import Catalog, Category, Row
@@ -309,3 +309,32 @@ def test_a_category_of_another_distribution_is_found_when_it_is_asked_for(ask: C
 
     assert type(ask(container)) is OtherClock
     assert type(container.slot("ticker.slow")()) is FixedClock
+
+
+def test_an_override_by_type_ends_although_the_type_has_a_second_slot_by_now() -> None:
+    """What a type meant when the layer was applied is what is taken back."""
+    container = Container("t")
+    first, fake = Engine(), Engine()
+    container.slot("engine", Engine)
+    container.override({"engine": first})
+    override = container.override({Engine: fake})
+    container.slot("spare", Engine)
+
+    override.undo()
+
+    assert container.slot("engine")() is first
+
+
+@pytest.mark.asyncio
+async def test_a_denial_moves_a_slot_whose_object_is_built() -> None:
+    """The object of an adapter that was denied is not handed out any more, and comes back with the permission."""
+    async with Application("t", inputs=Inputs(environ={})) as app:
+        await app.wiring.abuild(app.adapters.storage)
+        local = app.adapters.storage()
+
+        denial = app.override(LayerContainer("manifest", deny={"storage": ["local"]}))
+        memory = await app.wiring.abuild(app.adapters.storage)
+        denial.undo()
+
+        assert type(memory) is not type(local)
+        assert app.adapters.storage() is local

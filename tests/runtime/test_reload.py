@@ -136,6 +136,7 @@ def write(text: str) -> Callable[[Path], None]:
         pytest.param(write("select = 7"), "invalid-value", "", id="a table that is a number"),
         pytest.param(write('[select]\nstorrage = "local"'), "unknown-slot", "storage", id="a slot that is none"),
         pytest.param(write('[select]\nstorage = "locl"'), "selection-unknown", "storage", id="an adapter that is none"),
+        pytest.param(write('[select]\nqueue = "memry"'), "selection-unknown", "queue", id="one of an unused slot"),
         pytest.param(
             write('[select]\nstorage = "memory"\n[settings.app]\nstop_timeout_s = "soon"'),
             "invalid-value",

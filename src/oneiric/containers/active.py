@@ -208,18 +208,23 @@ def belonging(function: Callable[..., Any], view: View) -> Callable[..., Any]:
     return call
 
 
-@contextmanager
-def within(wiring: object) -> Iterator[None]:
+class within:
     """As `using`, for the time of a build; where calls belong there anyway, nothing has to change."""
-    view = active()
-    if view is wiring or getattr(view, "wiring", None) is wiring:
-        yield
-        return
-    token = enter(wiring)  # the very one that builds: an object of all is not made from what one context sees
-    try:
-        yield
-    finally:
-        leave(token)
+
+    __slots__ = ("_token", "_wiring")
+
+    def __init__(self, wiring: object) -> None:
+        self._wiring = wiring
+        self._token: Token[_Use | None] | None = None
+
+    def __enter__(self) -> None:
+        view = active()
+        if view is not self._wiring and getattr(view, "wiring", None) is not self._wiring:
+            self._token = enter(self._wiring)  # the very one that builds: not what one context sees
+
+    def __exit__(self, *raised: object) -> None:
+        if self._token is not None:
+            leave(self._token)
 
 
 def active() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,15 @@ from oneiric.containers import cells, scopes
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.sections import Sections
-from oneiric.containers.selection import Selection
+from oneiric.containers.selection import SECRETS, Selection
 from oneiric.containers.slots import Slots
 from oneiric.containers.validation import settings_faults, state_faults
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
 from oneiric.providers.adapter import Closer
 from oneiric.providers.slot import Binding, Cell, Slot
+
+_SWEEPING = frozenset({SECRETS, "remote"})  # sections that say which secrets count
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ class Beside(Wiring):
     Args:
         whole: The wiring that serves.
         selection: What the layers will say.
-        spoken: The slots that the changed layers speak of.
-        eager: Slots to build although nobody has used them yet.
+        layers: The layers that go and come.
+        eager: Build changed slots although nobody has used them yet.
         anew: Slots to build again although the layers say the same of them.
     """
 
@@ -48,8 +50,9 @@ class Beside(Wiring):
         self,
         whole: Wiring,
         selection: Selection,
-        spoken: Sequence[Slot[Any]],
-        eager: Sequence[Slot[Any]] = (),
+        layers: Sequence[LayerContainer],
+        *,
+        eager: bool = False,
         anew: Collection[Slot[Any]] = (),
     ) -> None:
         super().__init__(whole.name, whole.stack)
@@ -57,11 +60,15 @@ class Beside(Wiring):
         self.opener, self.fetch, self.fetch_now, self.due = whole.opener, whole.fetch, whole.fetch_now, whole.due
         self._selection = selection
         self._bindings: dict[Slot[Any], Binding] = {}
-        self._spoken = {*spoken, *anew}
+        self._layers, self._anew = layers, anew
+        spoken = [slot for layer in layers for slot in whole.stack.spoken(layer)]
+        self._spoken = dict.fromkeys((*spoken, *anew))
         self.made: dict[Slot[Any], Cell] = {}
-        self.changed = [slot for slot in dict.fromkeys([*spoken, *anew]) if slot in anew or self._differs(slot)]
+        self.changed = [slot for slot in self._spoken if slot in anew or self._differs(slot)]
         reached = cells.reached(self.changed, whole.stack.dependants)
-        self.rebuilt = [slot for slot in reached if slot.scope == "app" and (slot.cell.is_built or slot in eager)]
+        self.rebuilt = [
+            slot for slot in reached if slot.scope == "app" and (slot.cell.is_built or (eager and slot in spoken))
+        ]
         self._own = {*self.changed, *reached}
 
     @property
@@ -94,24 +101,43 @@ class Beside(Wiring):
         is_like = binding.is_like(other)
         return not is_like or self.raw_settings(slot, binding) != self.whole.raw_settings(slot, other)
 
-    def faults(self, put: Iterable[LayerContainer] = (), sections: Sections | None = None) -> Iterator[OneiricError]:
+    def faults(self, sections: Sections, before: Index) -> Iterator[OneiricError]:
         """
         Yield why the next state cannot be: unknown names, cycles, leaks, unfilled slots, settings that do not fit.
 
+        Nothing is told of what the change does not touch. Every secret is touched by a change of the store.
+
         Args:
-            put: The layers that will come.
-            sections: The sections of the configuration; without them only adapters count.
+            sections: The sections of the configuration.
+            before: The index of the state that serves.
         """
-        told = list(state_faults(_Next(self, self.stack.slots, sections or Sections(), Index(self)), put))
+        stack = self.stack
+        come = [layer for layer in self._layers if layer not in stack.applied]
+        index = Index(self, before, self._spoken)
+        among: Collection[Slot[Any]] | None = None
+        if not self._is_sweeping:
+            sections = sections.about({key for layer in self._layers for key in layer.settings})
+            among = index.fresh
+        told = state_faults(_Next(self, stack.slots, sections, index), come, among)
         yield from told
         known = {fault.message for fault in told}  # the same fault of settings, which knows who needs them as well
         for slot in self.rebuilt:
+            if slot not in self._spoken or slot in index.used:
+                continue  # nothing is said of its settings, or they were looked at
             try:
                 found = self.values_of(slot, self.winner(slot))
             except OneiricError:
                 continue  # the index has told
             if found is not None:
                 yield from (fault for fault in settings_faults(*found) if fault.message not in known)
+
+    @property
+    def _is_sweeping(self) -> bool:
+        """Whether the change may touch every setting: by other secrets, or by another say of who reads them."""
+        if self._anew or any(slot.name == SECRETS for slot in self._spoken):
+            return True
+        keys = (key.partition(".")[0].lower() for layer in self._layers for key in layer.settings)
+        return any(layer.trust == "remote" for layer in self._layers) or not _SWEEPING.isdisjoint(keys)
 
     def is_own(self, slot: Slot[Any]) -> bool:
         """Tell whether the slot's object will be another one."""

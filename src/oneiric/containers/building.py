@@ -383,7 +383,9 @@ class Builder:
     ) -> Any:
         target = getattr(provider.target, "__injected__", provider.target)
         with self._named(cell.slot, provider, here):
-            if inspect.isasyncgenfunction(target):
+            if inspect.isclass(target):  # most often, and it takes time to find out what a function is
+                built = await entered(target(*arguments, **given), target, keeper, cell)
+            elif inspect.isasyncgenfunction(target):
                 agen = target(*arguments, **given)
                 built = await anext(agen)
                 await hold(keeper, cell, aends(agen))

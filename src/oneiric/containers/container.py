@@ -74,7 +74,7 @@ class Container(Declaring):
         self.stack.rules = self.secrets.rules
         self.wiring.fetch, self.wiring.fetch_now = self.secrets.fetch, self.secrets.fetch_now
         self.wiring.due = self.secrets.cache.due
-        self.stack.forgotten = self._forget
+        self.stack.forgotten = self.wiring.forget
         self.sites = self.wiring.sites
         self.subscriptions = {}
         self.sections = Sections()
@@ -87,10 +87,6 @@ class Container(Declaring):
         for layer in layers:
             self.stack.put(layer)
         active.made(self)
-
-    def _forget(self) -> None:
-        self._index = None
-        self.wiring.forget()
 
     @property
     def running(self) -> int | None:
@@ -315,13 +311,16 @@ class Container(Declaring):
 
     @property
     def index(self) -> Index:
-        """The records of the state in force, made once for each state."""
-        with self.stack.lock:
-            if self._index is None:
-                if self.stack.has_unbound:
-                    self.stack.widen()
-                self.stack.is_read = True
-                self._index = Index(self.wiring)
+        """The records of the state in force, made once for each state; of what did not change, they stay the same."""
+        stack = self.stack
+        with stack.lock:
+            if self._index is None or stack.is_moved:
+                if stack.has_unbound:
+                    stack.widen()
+                before, self._index = self._index, None  # if it cannot be made, nothing is taken for made
+                moved = stack.moved()
+                self._index = Index(self.wiring) if moved is None else Index(self.wiring, before, moved)
+                stack.is_read = True
             return self._index
 
     def faults(self, *, strict: bool = False) -> tuple[list[OneiricError], list[OneiricError]]:

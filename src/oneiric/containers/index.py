@@ -6,7 +6,7 @@ It builds no object and opens nothing. A cycle is found here, before any provide
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -39,13 +39,17 @@ class Record:
         slot: The slot.
         winner: The binding that fills it; None where nobody does.
         fault: Why nobody fills it.
-        edges: What it needs.
+        heard: The layer that speaks of it last, where nobody fills it.
+        edges: What it needs, as soon as that was read.
+        is_read: Whether it was, since somebody uses the slot.
     """
 
     slot: Slot[Any]
     winner: Binding | None = None
     fault: OneiricError | None = None
+    heard: str | None = None
     edges: Sequence[Edge] = ()
+    is_read: bool = False
 
     @property
     def label(self) -> str | None:
@@ -55,9 +59,7 @@ class Record:
     @property
     def layer(self) -> str | None:
         """The layer that decided; None where nothing could be decided."""
-        if self.winner is not None:
-            return self.winner.layer
-        return self.slot.bindings[-1].layer if self.slot.bindings else None
+        return self.heard if self.winner is None else self.winner.layer
 
     @property
     def node(self) -> str:
@@ -75,6 +77,9 @@ class Source(Protocol):
     def look(self, slot: Slot[Any]) -> tuple[Binding | None, OneiricError | None]:
         """Return the binding that fills a slot, or the fault that keeps it from one."""
 
+    def voices(self, slot: Slot[Any]) -> Sequence[Binding]:
+        """Return what layers say about a slot, high to low."""
+
     def asks(self, slot: Slot[Any]) -> Mapping[str, Need]:
         """Return what the slot's winner needs, by parameter; its class is imported for that."""
 
@@ -86,27 +91,65 @@ class Source(Protocol):
 
 
 class Index:
-    """The records of one state of a container, made once for each state."""
+    """
+    The records of one state of a container.
 
-    def __init__(self, source: Source) -> None:
-        self.records: dict[Slot[Any], Record] = {}
-        for slot in source.every_slot():
-            self.records[slot] = Record(slot, *source.look(slot))
-        work = [record for record in self.records.values() if record.slot.kind != "adapter" or record.slot.eager]
-        seen = {record.slot for record in work}
+    Args:
+        source: The container.
+        before: The index of another state of it, of which all that is the same is taken; that one stays as it is.
+        changed: The slots that layers, or decorations, speak of otherwise than there.
+
+    Attributes:
+        records: One for each slot and registered function, in the order of declaration.
+        used: What somebody needs.
+    """
+
+    def __init__(self, source: Source, before: Index | None = None, changed: Iterable[Slot[Any]] = ()) -> None:
+        self._users: dict[Slot[Any] | None, list[tuple[Record, Need]]] | None = None
+        touched = source.every_slot() if before is None else before._touched_by(changed)
+        self.records: dict[Slot[Any], Record] = {} if before is None else dict(before.records)
+        self.records.update((slot, _looked_at(source, slot)) for slot in touched)
+        self._own = set(touched)
+        self._roots: Sequence[Slot[Any]] = (
+            [slot for slot in touched if slot.kind != "adapter" or slot.eager] if before is None else before._roots
+        )
+        self.used = set(self._roots)
+        work = list(self._roots)
         while work:  # only what is reached has its needs read: an adapter nobody uses is never imported
-            record = work.pop()
-            if record.fault is None:
-                self._read(source, record)
+            record = self.records[work.pop()]
+            if not record.is_read:
+                record = self._read_own(source, record)
             for edge in record.edges:
-                if edge.slot is not None and edge.slot not in seen:
-                    seen.add(edge.slot)
-                    work.append(self.records[edge.slot])
-        self.used = seen
-        self._users: dict[Slot[Any], list[tuple[Record, Need]]] | None = None
+                if edge.slot is not None and edge.slot not in self.used:
+                    self.used.add(edge.slot)
+                    work.append(edge.slot)
+        for slot in before.used - self.used if before is not None else ():
+            self.records[slot] = _looked_at(source, slot)
+
+    @property
+    def fresh(self) -> list[Slot[Any]]:
+        """The slots of which the records were made for this index: no other has another fault than before."""
+        return [slot for slot in self.records if slot in self._own]
+
+    def _touched_by(self, changed: Iterable[Slot[Any]]) -> list[Slot[Any]]:
+        """Return the slots whose records are others when some slots have other winners."""
+        users = self._all_users()
+        asking = [record.slot for slot in changed for record, need in users.get(slot, ()) if need.is_choosy]
+        unanswered = [record.slot for record, _ in users.get(None, ())]
+        return list(dict.fromkeys([*changed, *asking, *unanswered]))
+
+    def _read_own(self, source: Source, record: Record) -> Record:
+        """Read the needs of a record, or of a copy of one that belongs to the index before."""
+        if record.slot not in self._own:
+            self._own.add(record.slot)
+            record = self.records[record.slot] = Record(record.slot, record.winner, record.fault, record.heard)
+        if record.fault is None:
+            self._read(source, record)
+        return record
 
     def _read(self, source: Source, record: Record) -> None:
         edges: list[Edge] = []
+        record.is_read = True
         try:
             needs = source.asks(record.slot)
         except OneiricError as error:  # its class cannot be imported
@@ -134,13 +177,16 @@ class Index:
 
     def users(self, slot: Slot[Any]) -> list[tuple[Record, Need]]:
         """Return who needs a slot, sorted."""
+        return sorted(self._all_users().get(slot, ()), key=lambda user: (user[0].node, user[1].at))
+
+    def _all_users(self) -> Mapping[Slot[Any] | None, Sequence[tuple[Record, Need]]]:
+        """Return who needs each slot, and under None whose needs no slot answers."""
         if self._users is None:
             self._users = {}
             for record in self.records.values():
                 for edge in record.edges:
-                    if edge.slot is not None:
-                        self._users.setdefault(edge.slot, []).append((record, edge.need))
-        return sorted(self._users.get(slot, ()), key=lambda user: (user[0].node, user[1].at))
+                    self._users.setdefault(edge.slot, []).append((record, edge.need))
+        return self._users
 
     def path_to(self, slot: Slot[Any]) -> tuple[str, ...]:
         """Return a way from a registered function down to a slot: `handler x`, `slot sessions`, `slot cache`."""
@@ -152,9 +198,11 @@ class Index:
             way.append(users[0][0].node)
         return tuple(reversed(way))
 
-    def faults(self) -> Iterator[OneiricError]:
-        """Yield the faults of the graph: what nobody fills, what is missing, cycles and scope leaks."""
-        for slot, record in self.records.items():
+    def faults(self, among: Collection[Slot[Any]] | None = None) -> Iterator[OneiricError]:
+        """Yield the faults: what nobody fills, what is missing, cycles and scope leaks; of some slots, or of all."""
+        slots = self.records if among is None else among
+        for slot in slots:
+            record = self.records[slot]
             if record.fault is not None and (slot in self.used or _was_asked_for(record)):
                 record.fault.path = self.path_to(slot) if slot in self.used else record.fault.path
                 yield record.fault
@@ -163,13 +211,13 @@ class Index:
                     edge.fault.path = (*self.path_to(slot), edge.need.at)
                     edge.fault.origin = edge.fault.origin or CodeOrigin(edge.need.site)
                     yield edge.fault
-        yield from self._cycles()
-        yield from self._leaks()
+        yield from self._cycles(slots)
+        yield from self._leaks(slots)
 
-    def _cycles(self) -> Iterator[OneiricError]:
+    def _cycles(self, slots: Iterable[Slot[Any]]) -> Iterator[OneiricError]:
         """Search in depth, without recursion: a chain may be longer than the interpreter's stack."""
         done: set[Slot[Any]] = set()
-        for start in self.records:  # in the order of declaration, so that every process tells the same cycle
+        for start in slots:  # in the order of declaration, so that every process tells the same cycle
             if start in done or start not in self.used:
                 continue
             way: list[Slot[Any]] = [start]
@@ -184,15 +232,20 @@ class Index:
                 elif edge.held is None or edge.held in done:
                     continue
                 elif edge.held in on_way:
-                    cycle = [slot.name for slot in way[way.index(edge.held) :]]
-                    yield DependencyCycle([*cycle, cycle[0]], origin=CodeOrigin(edge.need.site))
+                    yield self._cycle(way[way.index(edge.held) :], edge.need)
                 else:
                     way.append(edge.held)
                     on_way.add(edge.held)
                     work.append(iter(self.records[edge.held].edges))
 
-    def _leaks(self) -> Iterator[OneiricError]:
-        for record in self.records.values():
+    def _cycle(self, ring: list[Slot[Any]], need: Need) -> DependencyCycle:
+        """Return a cycle as an error that begins at the slot declared first, wherever the search came upon it."""
+        first = ring.index(next(slot for slot in self.records if slot in ring))
+        names = [slot.name for slot in (*ring[first:], *ring[: first + 1])]
+        return DependencyCycle(names, origin=CodeOrigin(need.site))
+
+    def _leaks(self, slots: Iterable[Slot[Any]]) -> Iterator[OneiricError]:
+        for record in map(self.records.__getitem__, slots):
             if record.slot.kind not in {"adapter", "object"}:
                 continue  # functions run inside a scope of their own
             for edge in record.edges:
@@ -238,6 +291,12 @@ class Index:
         for slot, level in depth.items():
             levels[level].append(slot)
         return levels
+
+
+def _looked_at(source: Source, slot: Slot[Any]) -> Record:
+    winner, fault = source.look(slot)
+    heard = source.voices(slot) if winner is None else ()
+    return Record(slot, winner, fault, heard[0].layer if heard else None)
 
 
 def _was_asked_for(record: Record) -> bool:

@@ -53,6 +53,11 @@ class Need(NamedTuple):
         return self.shape in {"list", "dict"}
 
     @property
+    def is_choosy(self) -> bool:
+        """Whether who fills the slot decides if it is met, and not the slot alone."""
+        return self.optional or (self.named is not None and bool(self.named.capabilities or self.named.any_of))
+
+    @property
     def at(self) -> str:
         """`module:qualname(parameter)`."""
         return f"{self.site}({self.parameter})"
@@ -176,7 +181,7 @@ def read_needs(fn: Any) -> Mapping[str, Need]:
     code: Any = fn.__init__ if inspect.isclass(fn) else fn
     injected = getattr(code, "__site__", None)
     if injected is not None:
-        return dict(injected.needs)
+        return injected.needs  # type: ignore[no-any-return]  # its type lives one floor up
     if not inspect.isfunction(code) and not inspect.ismethod(code):
         return {}
     known = _known.get(fn)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from oneiric.core.importing import load
+from oneiric.core.texts import folded
 
 
 def section_of(model: Any) -> str | None:  # the type of a parameter, or whatever stands there
@@ -27,6 +28,15 @@ class Sections(Mapping[str, Any]):
     def is_loaded(self, name: str) -> bool:
         """Tell whether the model of a section is imported already."""
         return not isinstance(self._models[name], str)
+
+    def about(self, keys: Collection[str]) -> Sections:
+        """Return those sections of which a setting has one of these keys; a variable knows neither case nor `-`."""
+        found = Sections()
+        for name, model in self._models.items():
+            heads = (f"{name}.", f"{folded(name)}.")
+            if any(key.startswith(heads) for key in keys):
+                found.declare(name, model)
+        return found
 
     def __getitem__(self, name: str) -> Any:
         model = self._models[name]

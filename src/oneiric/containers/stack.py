@@ -55,6 +55,7 @@ class Stack:
         self.dependants: set[Slot[Any]] = set()
         self.is_read = False
         self.forgotten: Callable[[], None] = lambda: None
+        self._moved: dict[Slot[Any], None] | None = None
         self.discard: Callable[[Sequence[Cell]], None] = lambda cells: None
         self.rules: Rules = lambda selection: SecretRules()
         self._ranked: dict[tuple[str, str], Binding] = {}
@@ -91,7 +92,8 @@ class Stack:
             self.applied[layer] = {}
             stack = [*self.layers, layer]
             self.layers = tuple(sorted(stack, key=lambda item: self._place(item.name)))
-            self.move([*self.bind(layer), *(slot for slot in self._configured(layer) if slot is not None)])
+            self.bind(layer)
+            self.move(self.spoken(layer))
         return layer
 
     def drop(self, layer: LayerContainer) -> None:
@@ -100,8 +102,11 @@ class Stack:
             if layer not in self.applied:
                 return
             self.layers = tuple(other for other in self.layers if other is not layer)
-            slots = [slot for slot in self._spoken(layer) if slot is not None]
+            slots = self.spoken(layer)
             gone = set(self.applied.pop(layer).values())
+            if sum(binding in gone for slot in slots for binding in slot.bindings) < len(gone):
+                # a type that it names has a second slot by now, and means none of them any more
+                slots += [slot for slot in self.slots.every() if slot not in slots and gone & {*slot.bindings}]
             self.checked.discard(layer)
             for slot in slots:
                 slot.bindings = tuple(binding for binding in slot.bindings if binding not in gone)
@@ -139,7 +144,7 @@ class Stack:
         return tuple(sorted(stack, key=lambda item: self._place(item.name)))
 
     def spoken(self, layer: LayerContainer) -> list[Slot[Any]]:
-        """Return the slots a layer speaks about, by a binding or by a setting; it need not be applied."""
+        """Return the slots a layer speaks about: by a binding, a setting or a denial; it need not be applied."""
         found = [*(self.lookup(key) for key in layer.bindings), *self._configured(layer)]
         denied = [self.slots.by_name.get(name) for name in layer.deny]
         return [slot for slot in dict.fromkeys([*found, *denied]) if slot is not None]
@@ -190,7 +195,7 @@ class Stack:
         if self._held_back is not None:
             self._held_back += slots
             return
-        self.forget()
+        self.forget(slots)
         gone = [cell for cell in cells.move(slots, self.dependants, self.state, self.is_said) if cell.is_built]
         if gone:
             self.discard(gone)
@@ -220,20 +225,23 @@ class Stack:
             finally:
                 moved, self._held_back = self._held_back, None
             self.lease = Lease((self.lease.generation or 0) + 1)  # before call sites look again
-            self.forget()
+            self.forget([*moved, *made])
             for slot in moved:
                 if slot not in made:
                     self._keep(slot)
             left: list[Cell] = []  # somebody filled the slot otherwise while they were built
+            states = {slot: self.state(slot) for slot in made}
             for slot, cell in made.items():
-                binding, raw = self.state(slot)
+                binding, raw = states[slot]
                 if binding is None or cell.binding is None or not binding.is_like(cell.binding):
                     left.append(cell)
                     continue
                 cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
                 slot.stash, slot.cell = (*slot.stash, slot.cell), cell  # also where the layers say the same as before
             self.dependants |= {slot for slot, cell in made.items() if cell.inputs}
-            gone = cells.move([*moved, *made], self.dependants, self.state, self.is_said)
+            gone = cells.move(
+                [*moved, *made], self.dependants, lambda slot: states.get(slot) or self.state(slot), self.is_said
+            )
             for slot, cell in before.items():
                 slot.stash = tuple(one for one in slot.stash if one is not cell)
             old = [cell for cell in before.values() if cell.is_built and cell.slot.cell is not cell]
@@ -258,12 +266,26 @@ class Stack:
             self.is_read = True
             self.forget()
 
-    def forget(self) -> None:
-        """Drop what was derived from an older state."""
+    def forget(self, moved: Iterable[Slot[Any]] | None = None) -> None:
+        """Drop what was derived from an older state, in which some slots were otherwise; by default all of them."""
+        if moved is None:
+            self._moved = None
+        elif self._moved is not None:
+            self._moved.update(dict.fromkeys(moved))
         if self.is_read:
             self.is_read = False
             self._selection = None
             self.forgotten()
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether a slot is otherwise than when `moved` was asked last."""
+        return self._moved is None or bool(self._moved)
+
+    def moved(self) -> Iterable[Slot[Any]] | None:
+        """Return the slots that are otherwise than when this was asked last; None where all of them may be."""
+        found, self._moved = self._moved, {}
+        return found
 
     def winner(self, slot: Slot[Any]) -> Binding:
         """
@@ -414,10 +436,6 @@ class Stack:
     def _place(self, name: str) -> int:
         rank = self.profile.rank(name)
         return rank if rank is not None else LAYERS.index(name) - len(LAYERS)
-
-    def _spoken(self, layer: LayerContainer) -> list[Slot[Any] | None]:
-        """Return the slots a layer speaks about, by a binding or by a setting."""
-        return [*(self.lookup(key) for key in self.applied[layer]), *self._configured(layer)]
 
     def _configured(self, layer: LayerContainer) -> Iterator[Slot[Any] | None]:
         """Yield the slots that a layer has settings for: the longest declared name wins."""

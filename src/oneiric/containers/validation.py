@@ -49,9 +49,12 @@ def validate(container: Checked) -> tuple[list[OneiricError], list[OneiricError]
     return _sorted(faults), _sorted(warnings)
 
 
-def state_faults(container: Checked, layers: Iterable[LayerContainer]) -> list[OneiricError]:
-    """Return the faults of a state: of names in these layers, of the graph, and of all settings in use."""
-    return [*_layer_faults(container, layers), *container.index.faults(), *_setting_faults(container)]
+def state_faults(
+    container: Checked, layers: Iterable[LayerContainer], among: Collection[Slot[Any]] | None = None
+) -> list[OneiricError]:
+    """Return the faults of a state: of names in these layers, of the graph, and of settings; of some slots, or all."""
+    index = container.index
+    return [*_layer_faults(container, layers), *index.faults(among), *_setting_faults(container, among)]
 
 
 def _sorted(found: list[OneiricError]) -> list[OneiricError]:
@@ -81,12 +84,10 @@ def _layer_faults(container: Checked, layers: Iterable[LayerContainer]) -> Itera
                 yield UnknownSlot(name, known=container.slots.by_name, origin=origin, path=(f"layer {layer.name}",))
 
 
-def _setting_faults(container: Checked) -> Iterator[OneiricError]:
+def _setting_faults(container: Checked, among: Collection[Slot[Any]] | None) -> Iterator[OneiricError]:
     """The settings of every adapter that is used, and of the sections."""
     wiring, index = container.wiring, container.index
-    for slot in index.used:
-        if index.records[slot].fault is not None or slot.kind not in {"adapter", "object"}:
-            continue
+    for slot in _in_use(index, among):
         binding = wiring.winner(slot)
         if binding.value is None:
             adapter = wiring.provider_of(slot, binding)
@@ -95,7 +96,7 @@ def _setting_faults(container: Checked) -> Iterator[OneiricError]:
             except OneiricError as error:
                 error.origin = binding.origin
                 yield error
-    for owner, model, values in settings_in_use(container):
+    for owner, model, values in settings_in_use(container, among):
         for fault in faults_of(model, values):
             if owner is not None:
                 fault.path = fault.path or index.path_to(owner)
@@ -107,23 +108,31 @@ def settings_faults(model: Any, values: Sequence[Value]) -> Iterator[OneiricErro
     yield from faults_of(model, values)
 
 
-def settings_in_use(container: Checked) -> Iterator[tuple[Slot[Any] | None, Any, Sequence[Value]]]:
+def settings_in_use(
+    container: Checked, among: Collection[Slot[Any]] | None = None
+) -> Iterator[tuple[Slot[Any] | None, Any, Sequence[Value]]]:
     """Yield every settings model that counts, with its decided values: of the adapters in use, and of the sections."""
     wiring, index = container.wiring, container.index
     told: set[str | None] = set()  # sections that a slot hands on
-    for slot in index.used:
-        if index.records[slot].fault is None and slot.kind in {"adapter", "object"}:
-            binding = wiring.winner(slot)
-            found = wiring.values_of(slot, binding)
-            if found is not None:
-                told.add(wiring.stack.prefix(slot, binding))
-                yield slot, *found
+    for slot in _in_use(index, among):
+        binding = wiring.winner(slot)
+        found = wiring.values_of(slot, binding)
+        if found is not None:
+            told.add(wiring.stack.prefix(slot, binding))
+            yield slot, *found
     selection = wiring.selection
     for name in container.sections:
         is_read = container.sections.is_loaded(name) or name in selection.words.parents
         if is_read and name not in told:  # others have their defaults, and fit
             model = container.sections[name]
             yield None, model, selection.values(name, model)
+
+
+def _in_use(index: Index, among: Collection[Slot[Any]] | None) -> Iterator[Slot[Any]]:
+    """Yield the slots of adapters and objects that are in use and have somebody who fills them; of some, or of all."""
+    for slot in index.records if among is None else among:
+        if slot in index.used and index.records[slot].fault is None and slot.kind in {"adapter", "object"}:
+            yield slot
 
 
 def _setting_warnings(container: Checked) -> Iterator[OneiricError]:

@@ -225,7 +225,7 @@ class Wiring:
             if any(source.slot.scope == "app" and source.slot.cell is not source for source in inputs):
                 slot.stash = (*slot.stash, cell)
                 slot.cell = Cell(slot)
-                self.stack.forget()
+                self.stack.forget(())
 
     def build(self, slot: Slot[Any], way: Way | None = None) -> Any:
         """Return the object of a slot from synchronous code, building it if it is not there; `way` tells who asks."""

@@ -91,9 +91,10 @@ class Binding:
     @property
     def adapter(self) -> str | None:
         """The name below which its settings stand: the adapter's, or that of the class it brings; None for others."""
-        if self.chosen is not None:
-            return self.chosen
-        made = getattr(self.value, "target", None) if isinstance(self.value, Provider) else self.value
+        value = self.said.value
+        if isinstance(value, str):
+            return None if self.unset else value
+        made = getattr(value, "target", None) if isinstance(value, Provider) else value
         return made.__name__ if isinstance(made, type) else None
 
     def is_like(self, other: Binding) -> bool:

@@ -101,8 +101,7 @@ def explain_at(application: Running, name: str, generation: int) -> Explanation:
         return application.explain(name)
     then, now = application.generations.at(generation).layers, application.stack.layers
     differing = [layer for layer in (*then, *now) if (layer in then) != (layer in now)]
-    spoken = [slot for layer in differing for slot in application.stack.spoken(layer)]
-    found = Explainer(Look(application, Beside(application.wiring, selection, spoken), generation)).explain(name)
+    found = Explainer(Look(application, Beside(application.wiring, selection, differing), generation)).explain(name)
     return replace(found, state=AS_IT_WAS) if found.kind == "slot" else found
 
 
@@ -136,8 +135,8 @@ def plan(application: Running, inputs: Inputs) -> Planned:
     pair = Explainer(application), Explainer(Look(application, beside))
     settings = dict(_settings(pair, [change.slot for change in slots], _section_keys(application, (*go, *come))))
     rebuilt = tuple(slot.name for slot in beside.rebuilt)
-    known = {str(fault) for fault in application.faults()[0]}
-    faults = {str(fault): fault for fault in beside.faults(come, application.sections)}
+    known = {fault.message for fault in application.faults()[0]}
+    faults = {fault.message: fault for fault in beside.faults(application.sections, application.index)}
     return Planned(slots, settings, rebuilt, tuple(fault for text, fault in faults.items() if text not in known))
 
 

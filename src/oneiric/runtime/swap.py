@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from oneiric.containers.beside import Beside
+from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer, says_the_same
 from oneiric.containers.leases import Lease
 from oneiric.containers.sections import Sections
@@ -28,6 +29,7 @@ from oneiric.runtime.swap_events import Recorder, SwapEvent, SwapStep
 
 BUILD_TIMEOUT_S, DRAIN_GRACE_S, DRAIN_TIMEOUT_S = 30.0, 2.0, 30.0  # until section `swap` is read
 LOOK_S = 0.02  # between two looks at the leases
+_LOGGED = {"failed": "WARNING", "flipped": "INFO"}  # what is opened and closed between has lines of its own
 
 
 class Change(NamedTuple):
@@ -82,6 +84,10 @@ class Swappable(Protocol):
     lifecycle: Lifecycle
     generation: int | None
     sections: Sections
+
+    @property
+    def index(self) -> Index:
+        """The records of the state in force."""
 
     def advance(self, cause: str) -> Generation:
         """Begin the next generation with the layers as they are."""
@@ -139,8 +145,8 @@ class Swaps:
         stack = self._app.stack
         with stack.lock:
             after = stack.selection_in(stack.profile, stack.layers_after(change.drop, change.put))
-            spoken = [slot for layer in (*change.drop, *change.put) for slot in stack.spoken(layer)]
-            beside = Beside(self._app.wiring, after, spoken, spoken if change.eager else (), change.anew)
+            layers = [*change.drop, *change.put]
+            beside = Beside(self._app.wiring, after, layers, eager=change.eager, anew=change.anew)
             told = sorted(dict.fromkeys(beside.changed), key=lambda slot: slot.name)
             return beside, tuple(changes(stack, told, stack.selection, after, change.anew))
 
@@ -162,10 +168,15 @@ class Swaps:
             code = getattr(causes[0], "code", error.code)
             self.tell(SwapEvent("failed", self._app.generation or 0, "", None, None, None, None, 0.0, code, cause))
 
+    def is_heard(self, step: SwapStep) -> bool:
+        """Tell whether anybody wants to know of a step: the log has a line of some, recorders keep all."""
+        return step in _LOGGED or bool(self._recorders)
+
     def tell(self, event: SwapEvent) -> None:
         """Tell everybody of one step."""
-        write = {"failed": log().warning, "flipped": log().info}.get(event.step, log().debug)
-        write(f"swap {event.step}", **{name: value for name, value in event.fields().items() if name != "step"})
+        if (level := _LOGGED.get(event.step)) is not None:
+            fields = {name: value for name, value in event.fields().items() if name != "step"}
+            log().log(level, f"swap {event.step}", **fields)
         for recorder in self._recorders:
             recorder.record(event)
 
@@ -238,8 +249,8 @@ class _Transaction:
 
     def _new_faults(self, beside: Beside) -> list[OneiricError]:
         """Return the faults that only the next state has; the one in force may lack a secret that is gone."""
-        found = {str(fault): fault for fault in beside.faults(self._change.put, self._app.sections)}
-        known = {str(fault) for fault in self._app.faults()[0]} if found else set()
+        found = {fault.message: fault for fault in beside.faults(self._app.sections, self._app.index)}
+        known = {fault.message for fault in self._app.faults()[0]} if found else set()
         return [fault for text, fault in found.items() if text not in known]
 
     async def _build(self, beside: Beside) -> None:
@@ -274,6 +285,8 @@ class _Transaction:
         return error
 
     def _tell(self, step: SwapStep, slot: str, error: str | None = None) -> None:
+        if not self._swaps.is_heard(step):
+            return
         change = self._slots.get(slot)
         after = change.after if change is not None else None
         number = self._number - 1 if step == "failed" else self._number

@@ -1,0 +1,197 @@
+"""The index after a change, which is made from the one before: the same as one that is made from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneiric import INJECTED, AdapterSettings, Application, Container, Inject, Inputs, LayerContainer, Named, Ref
+from oneiric.adapters.storage import Storage
+from oneiric.containers.beside import Beside
+from oneiric.containers.index import Index
+from oneiric.containers.layers import Override
+from oneiric.containers.validation import state_faults
+from oneiric.core.errors import OneiricError
+
+Operation = tuple[str, Any]
+
+
+class Part:
+    """What a slot of the village holds."""
+
+
+class Plain(Part):
+    """Needs nothing, and has settings that may be wrong."""
+
+    class Settings(AdapterSettings):
+        """A number."""
+
+        size: int = 1
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+
+class Right(Part):
+    """Needs a neighbour."""
+
+    def __init__(self, other: Annotated[Part, Named("part1")] = INJECTED) -> None:
+        self.other = other
+
+
+class Left(Part):
+    """Needs the neighbour on the other side, so that two of them make a ring."""
+
+    def __init__(self, other: Annotated[Part, Named("part0")] = INJECTED) -> None:
+        self.other = other
+
+
+class Choosy(Part):
+    """Needs a store that can do what few can."""
+
+    def __init__(self, held: Annotated[Storage, Named("storage", capabilities={"shared"})] = INJECTED) -> None:
+        self.held = held
+
+
+class Modest(Part):
+    """Takes what there is or nothing, and looks for another one later."""
+
+    def __init__(
+        self,
+        other: Annotated[Part, Named("part2")] | None = INJECTED,
+        later: Annotated[Ref[Part], Named("part1")] = INJECTED,
+    ) -> None:
+        self.other, self.later = other, later
+
+
+class Gathering(Part):
+    """Holds all of a kind, itself perhaps among them."""
+
+    def __init__(self, every: Inject[list[Part]] = INJECTED) -> None:
+        self.every = every
+
+
+class Short(Part):
+    """Needs what lives no longer than a request."""
+
+    def __init__(self, visit: Annotated[Part, Named("visit")] = INJECTED) -> None:
+        self.visit = visit
+
+
+def around(inner: Part, other: Annotated[Part, Named("part3")] = INJECTED) -> Part:
+    """Wrap a part, with another one in hand."""
+    return inner
+
+
+KINDS = {one.__name__: one for one in (Plain, Right, Left, Choosy, Modest, Gathering, Short)}
+SLOTS = ("part0", "part1", "part2", "part3", "visit")
+LAYERS = st.sampled_from(["profile", "manifest", "env", "explicit"])
+ADAPTERS = st.sampled_from(["local", "memory", "lokal", {"$unset": True}])
+SIZES = st.sampled_from(["2", "large"])
+operations = st.one_of(
+    st.tuples(st.just("fill"), st.tuples(st.sampled_from(SLOTS), st.sampled_from(sorted(KINDS)))),
+    st.tuples(st.just("choose"), st.tuples(LAYERS, ADAPTERS)),
+    st.tuples(st.just("deny"), st.sampled_from(["local", "memory"])),
+    st.tuples(st.just("set"), st.tuples(st.sampled_from(SLOTS), SIZES)),
+    st.tuples(st.just("undo"), st.integers(0, 5)),
+    st.tuples(st.just("decorate"), st.sampled_from(SLOTS)),
+    st.tuples(st.just("declare"), st.integers(0, 2)),
+    st.tuples(st.just("look"), st.none()),
+)
+
+
+def village(container: Container) -> None:
+    """Declare some slots, and a handler that needs one of them."""
+    for name in SLOTS[:-1]:
+        container.slot(name, Part)
+    container.provide("visit", scope="request")(Part)
+
+    @container.task("work")
+    def work(part: Annotated[Part, Named("part0")] = INJECTED) -> None:
+        """Need the first part."""
+
+
+def layer_of(operation: Operation) -> LayerContainer | None:
+    """Return the layer that an operation applies; None where it is another change."""
+    match operation:
+        case ("fill", (slot, kind)):
+            return LayerContainer("explicit", {slot: KINDS[kind]})
+        case ("choose", (name, adapter)):
+            return LayerContainer(name, {"storage": adapter})
+        case ("deny", adapter):
+            return LayerContainer("manifest", deny={"storage": [adapter]})
+        case ("set", (slot, size)):
+            return LayerContainer("env", settings={f"{slot}.Plain.size": size})
+    return None
+
+
+def carry_out(container: Container, operation: Operation, open_ones: list[Callable[[], object]]) -> None:
+    """Make one change; what can be taken back is noted."""
+    layer = layer_of(operation)
+    match operation:
+        case _ if layer is not None:
+            open_ones.append(Override(container, container.stack.put(layer), None).undo)
+        case ("undo", number) if open_ones:
+            open_ones.pop(number % len(open_ones))()
+        case ("decorate", slot):
+            open_ones.append(container.decorate(slot, around).undo)
+        case ("declare", number):
+            name = f"late{number}"
+            if name not in container.slots.by_name:
+                container.slot(name, Part)
+
+
+def told(index: Index) -> list[tuple[object, ...]]:
+    """Return all that an index tells, in words and in its own order."""
+    found: list[tuple[object, ...]] = []
+    for slot, record in index.records.items():
+        edges = [(edge.need, edge.slot, said(edge.fault)) for edge in record.edges]
+        users = [(user.node, need.at) for user, need in index.users(slot)]
+        found.append((slot, record.winner, said(record.fault), edges, users, slot in index.used))
+    return found
+
+
+def said(fault: OneiricError | None) -> str | None:
+    """Return the message of a fault."""
+    return None if fault is None else fault.message
+
+
+@given(st.lists(operations, max_size=12))
+def test_an_index_after_a_change_is_as_one_made_from_nothing(changes: list[Operation]) -> None:
+    """Records, users, what is used, and every fault, after each of some changes; looked at each time, or not."""
+    container = Container("village")
+    village(container)
+    open_ones: list[Callable[[], object]] = []
+
+    for change in changes:
+        carry_out(container, change, open_ones)
+        if change[0] == "look":
+            assert container.index
+    whole = Index(container.wiring)
+
+    assert told(container.index) == told(whole)
+    assert sorted(map(str, container.index.faults())) == sorted(map(str, whole.faults()))
+
+
+@given(st.lists(operations, max_size=8), st.lists(operations.filter(layer_of), min_size=1, max_size=3))
+def test_a_change_has_the_new_faults_of_the_whole_next_state(before: list[Operation], after: list[Operation]) -> None:
+    """What is looked at is what the change touches, and nothing is missed by that."""
+    app = Application("village", inputs=Inputs(environ={}))
+    village(app)
+    for change in before:
+        carry_out(app, change, [])
+    layers = [layer for change in after if (layer := layer_of(change)) is not None]
+    stack = app.stack
+    next_state = stack.selection_in(stack.profile, stack.layers_after([], layers))
+    known = {fault.message for fault in app.faults()[0]}
+
+    beside = Beside(app.wiring, next_state, layers)
+    found = {fault.message for fault in beside.faults(app.sections, app.index)} - known
+    for layer in layers:
+        stack.put(layer)
+    whole = {fault.message for fault in state_faults(app, stack.layers)} - known
+
+    assert found == whole
