@@ -1,7 +1,7 @@
 """
 `@inject`: fills the parameters of a function from the slots of the active application.
 
-The wrapper is generated once per function, with the original parameter list. It closes over a tuple of cells and reads
+The wrapper is generated for each function, with the original parameter list. It closes over a tuple of cells and reads
 `cell.live` for each parameter that was left at INJECTED. A cell that is not built yet raises AttributeError there, into
 a `try` that costs nothing otherwise, and the slow path builds what is missing.
 """
@@ -14,21 +14,19 @@ import threading
 import weakref
 from collections import ChainMap
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from functools import lru_cache, partial
-from textwrap import indent
-from types import CodeType
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from oneiric.containers import active
 from oneiric.containers.leases import NO_LEASE, Lease
 from oneiric.containers.needs import Need, Unknown, evaluate, read_need, site_name
-from oneiric.containers.scopes import GENERATED, note_failure
+from oneiric.containers.scopes import note_failure
+from oneiric.containers.wrapper import kind_of, wrapper_maker
 from oneiric.core.errors import NoActiveApplication
 from oneiric.core.markers import INJECTED
 from oneiric.providers.slot import switch
 
 F = TypeVar("F", bound=Callable[..., Any])
-COMPILED = 512  # parameter lists whose wrapper is kept compiled
 
 
 class Entry(Protocol):
@@ -155,6 +153,7 @@ def inject(function: F) -> F:
 
 def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[..., Any]:
     signature = inspect.signature(function)
+    parameters = signature.parameters.values()
     name_of_site = site_name(function)
     needs: dict[str, Need] = {}
     for name, parameter in signature.parameters.items():
@@ -166,7 +165,12 @@ def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[.
             f"nothing to inject in {name_of_site}: mark a parameter, such as cache: Inject[Cache] = INJECTED"
         )
     site = Site(function, needs, around)
-    call: Any = _compile(function, signature, site)
+    make = wrapper_maker(function, signature, [*needs])
+    defaults = [None if parameter.default is parameter.empty else parameter.default for parameter in parameters]
+    call: Any
+    call, site.store, site.store_way = make(
+        function, INJECTED, defaults, switch, site.pick, site.enter, note_failure, leased, site.unbound, Lease()
+    )
     _describe(call, function, signature, needs, around)
     call.__injected__ = function  # where registration finds what is wrapped
     call.__site__ = site
@@ -174,144 +178,6 @@ def _wrap(function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[.
     active.watch(site)
     wrapped: Callable[..., Any] = call
     return wrapped
-
-
-# In generated code every name of ours begins with `_0`, which no person gives to a parameter.
-_MAKE = """
-def make(_0f, _0M, _0d, _0switch, _0pick, _0enter, _0note, _0leased, _0st, _0lease):
-    _0way = None
-    {define} call({head}):
-        try:
-            {body}
-        except Exception as _0e:
-            _0note(_0e)
-            raise
-    def store(cells, lease):
-        nonlocal _0st, _0lease
-        _0st, _0lease = cells, lease
-    def store_way(way):
-        nonlocal _0way
-        _0way = way
-    return call, store, store_way"""
-_BODY = """{quick}
-try:
-    {cells} = _0pick() if _0switch.contextual else _0st
-    {reads}
-except AttributeError:
-    _0g = None
-else:
-    {fast}
-{slow}"""
-_QUICK = """if _0way is not None and not _0switch.contextual:
-    async with _0way({given}) as ({values}): return await _0f({args})"""
-_GENERATOR = """if _0g is None:
-    _0g = _0enter({given}).steps(lambda {values}: _0f({args}))
-return (yield from _0g)"""
-_ASYNC_GENERATOR = """if _0g is None:
-    _0g = _0enter({given}).asteps(lambda {values}: _0f({args}))
-try:
-    _0i = await _0g.__anext__()
-    while True:
-        try:
-            _0s = yield _0i
-        except GeneratorExit:
-            await _0g.aclose()
-            raise
-        except BaseException as _0e:
-            _0i = await _0g.athrow(_0e)
-        else:
-            _0i = await _0g.asend(_0s)
-except StopAsyncIteration:
-    return"""
-_LEASED = """_0l = _0leased() if _0switch.contextual else _0lease
-    _0l.count += 1
-    try:
-        return await _0f({args})
-    finally:
-        _0l.count -= 1"""
-_KINDS = {  # how it is defined, what it does when all is built, and what it does else
-    "function": ("def", "return _0f({args})", "with _0enter({given}) as ({values}): return _0f({args})"),
-    "coroutine": (
-        "async def",
-        _LEASED,
-        "async with _0enter({given}) as ({values}): return await _0f({args})",
-    ),
-    "generator": ("def", "_0g = _0f({args})", _GENERATOR),
-    "asyncgen": ("async def", "_0g = _0f({args})", _ASYNC_GENERATOR),
-}
-
-
-def kind_of(function: Callable[..., Any]) -> str:
-    """Return `function`, `coroutine`, `generator` or `asyncgen`."""
-    if inspect.iscoroutinefunction(function):
-        return "coroutine"
-    if inspect.isasyncgenfunction(function):
-        return "asyncgen"
-    return "generator" if inspect.isgeneratorfunction(function) else "function"
-
-
-@lru_cache(maxsize=COMPILED)
-def compiled(source: str) -> CodeType:
-    """Return the code of a wrapper; functions with the same parameters, such as nested ones made again, share it."""
-    return compile(source, GENERATED, "exec")
-
-
-def _compile(function: Callable[..., Any], signature: inspect.Signature, site: Site) -> Any:
-    """Generate the wrapper; its globals are the function's own."""
-    kind = kind_of(function)
-    names = list(site.needs)
-    define, fast, slow = _KINDS[kind]
-    head, arguments = _parameters(site, signature, names)
-    values = "".join(f"_0v{n}, " for n in range(len(names)))
-    given = f"({', '.join(names)},)"
-    body = _BODY.format(
-        cells="".join(f"_0c{n}, " for n in range(len(names))),
-        reads="; ".join(f"_0v{n} = _0c{n}.live if {name} is _0M else {name}" for n, name in enumerate(names)),
-        quick=_QUICK.format(args=arguments, values=values, given=given) if kind == "coroutine" else "",
-        fast=fast.format(args=arguments),
-        slow=slow.format(args=arguments, values=values, given=given),
-    )
-    source = _MAKE.format(define=define, head=head, body=indent(body, " " * 12).lstrip())
-    defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty}
-    space: dict[str, Any] = {}
-    exec(compiled(source), function.__globals__, space)  # the parameter list is only known here
-    call, site.store, site.store_way = space["make"](
-        function, INJECTED, defaults, switch, site.pick, site.enter, note_failure, leased, site.unbound, Lease()
-    )
-    return call
-
-
-def _parameters(site: Site, signature: inspect.Signature, names: list[str]) -> tuple[str, str]:
-    """Return the wrapper's parameter list, and the arguments of the inner call."""
-    head: list[str] = []
-    args: list[str] = []
-    seen_star = injected_before = False
-    parameters = list(signature.parameters.values())
-    for position, parameter in enumerate(parameters):
-        name, kind = parameter.name, parameter.kind
-        injected = name in names
-        if kind is parameter.KEYWORD_ONLY and not seen_star:
-            head.append("*")
-            seen_star = True
-        seen_star |= kind is parameter.VAR_POSITIONAL
-        star = "*" if kind is parameter.VAR_POSITIONAL else "**" if kind is parameter.VAR_KEYWORD else ""
-        plain = kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        if plain and injected_before and not injected and parameter.default is parameter.empty:
-            raise TypeError(f"{site.name}({name}) has no default and follows an injected parameter; put it first")
-        injected_before |= plain and injected
-        if injected:
-            default = "=_0M"
-        elif parameter.default is not parameter.empty:
-            default = f"=_0d[{name!r}]"
-        else:
-            default = ""
-        head.append(f"{star}{name}{default}")
-        following = parameters[position + 1].kind if position + 1 < len(parameters) else None
-        if kind is parameter.POSITIONAL_ONLY and following is not parameter.POSITIONAL_ONLY:
-            head.append("/")
-        given = f"_0v{names.index(name)}" if injected else name
-        args.append(f"{name}={given}" if kind is parameter.KEYWORD_ONLY else f"{star}{given}")
-    return ", ".join(head), ", ".join(args)
 
 
 def _describe(
