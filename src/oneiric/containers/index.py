@@ -52,6 +52,11 @@ class Record:
     is_read: bool = False
 
     @property
+    def held(self) -> list[Slot[Any]]:
+        """The slots whose objects it holds."""
+        return [edge.held for edge in self.edges if edge.held is not None]
+
+    @property
     def label(self) -> str | None:
         """Who fills it: an adapter's name or a function; None where nobody does."""
         return None if self.winner is None else self.winner.label
@@ -110,9 +115,9 @@ class Index:
         self.records: dict[Slot[Any], Record] = {} if before is None else dict(before.records)
         self.records.update((slot, _looked_at(source, slot)) for slot in touched)
         self._own = set(touched)
-        self._roots: Sequence[Slot[Any]] = (
-            [slot for slot in touched if slot.kind != "adapter" or slot.eager] if before is None else before._roots
-        )
+        self._roots = {slot: None for slot in touched if slot.kind != "adapter" or slot.eager}
+        if before is not None:  # a slot may have become eager, and never ceases to be
+            self._roots = before._roots | self._roots
         self.used = set(self._roots)
         work = list(self._roots)
         while work:  # only what is reached has its needs read: an adapter nobody uses is never imported
@@ -123,8 +128,10 @@ class Index:
                 if edge.slot is not None and edge.slot not in self.used:
                     self.used.add(edge.slot)
                     work.append(edge.slot)
-        for slot in before.used - self.used if before is not None else ():
-            self.records[slot] = _looked_at(source, slot)
+        self._turned: list[Slot[Any]] = []  # who holds other slots than before
+        if before is not None:
+            self.records.update((slot, _looked_at(source, slot)) for slot in before.used - self.used)
+            self._turned = [slot for slot in self._own if self.records[slot].held != before.records[slot].held]
 
     @property
     def fresh(self) -> list[Slot[Any]]:
@@ -211,7 +218,7 @@ class Index:
                     edge.fault.path = (*self.path_to(slot), edge.need.at)
                     edge.fault.origin = edge.fault.origin or CodeOrigin(edge.need.site)
                     yield edge.fault
-        yield from self._cycles(slots)
+        yield from self._cycles(slots if among is None else [slot for slot in slots if slot in self._turned])
         yield from self._leaks(slots)
 
     def _cycles(self, slots: Iterable[Slot[Any]]) -> Iterator[OneiricError]:
@@ -280,7 +287,7 @@ class Index:
             work = [start]
             while work:
                 slot = work[-1]
-                below = [edge.held for edge in self.records[slot].edges if edge.held is not None]
+                below = self.records[slot].held
                 open_first = [other for other in below if other not in depth]
                 if open_first:
                     work.extend(open_first)

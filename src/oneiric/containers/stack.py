@@ -92,8 +92,7 @@ class Stack:
             self.applied[layer] = {}
             stack = [*self.layers, layer]
             self.layers = tuple(sorted(stack, key=lambda item: self._place(item.name)))
-            self.bind(layer)
-            self.move(self.spoken(layer))
+            self.move([*self.bind(layer), *self._marked(layer)])
         return layer
 
     def drop(self, layer: LayerContainer) -> None:
@@ -145,9 +144,8 @@ class Stack:
 
     def spoken(self, layer: LayerContainer) -> list[Slot[Any]]:
         """Return the slots a layer speaks about: by a binding, a setting or a denial; it need not be applied."""
-        found = [*(self.lookup(key) for key in layer.bindings), *self._configured(layer)]
-        denied = [self.slots.by_name.get(name) for name in layer.deny]
-        return [slot for slot in dict.fromkeys([*found, *denied]) if slot is not None]
+        found = [*(self.lookup(key) for key in layer.bindings), *self._marked(layer)]
+        return [slot for slot in dict.fromkeys(found) if slot is not None]
 
     def layer_of(self, binding: Binding) -> LayerContainer | None:
         """Return the applied layer that a binding belongs to."""
@@ -403,8 +401,9 @@ class Stack:
 
     def check(self, layer: LayerContainer) -> None:
         """Make sure that what a layer binds exists and fits. Raises UnknownSlot, AmbiguousType or WrongType."""
+        slots = self.slots.by_name
         for key, said in layer.bindings.items():
-            slot = self.resolve(key)
+            slot = slots.get(key) or self.resolve(key)
             if not isinstance(said.value, str):
                 check_fit(slot, said.value)
 
@@ -437,13 +436,17 @@ class Stack:
         rank = self.profile.rank(name)
         return rank if rank is not None else LAYERS.index(name) - len(LAYERS)
 
-    def _configured(self, layer: LayerContainer) -> Iterator[Slot[Any] | None]:
-        """Yield the slots that a layer has settings for: the longest declared name wins."""
+    def _marked(self, layer: LayerContainer) -> list[Slot[Any]]:
+        """Return the slots for which a layer has settings, where the longest declared name wins, or denies adapters."""
+        slots = self.slots
+        found: list[Slot[Any] | None] = []
         for key in layer.settings:
-            parts = self.slots.own_key(key).split(".")
+            parts = slots.own_key(key).split(".")
             names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
-            named = next((self.slots.by_name[name] for name in names if name in self.slots.by_name), None)
-            yield named or self.slots.by_section.get(parts[0])
+            named = next((slots.by_name[name] for name in names if name in slots.by_name), None)
+            found.append(named or slots.by_section.get(parts[0]))
+        found += map(slots.by_name.get, layer.deny)
+        return [slot for slot in found if slot is not None]
 
 
 def _insert(bindings: tuple[Binding, ...], binding: Binding) -> tuple[Binding, ...]:
