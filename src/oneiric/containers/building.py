@@ -279,7 +279,8 @@ class Builder:
             built = await self._call(slot, provider, is_async)
         else:
             given, inputs = await self._fill_in(plan.needs_of(provider), here, is_async=is_async)
-            arguments = await self._settings(slot, binding, is_async=is_async)
+            has_settings = provider.settings_class is not None
+            arguments = await self._settings(slot, binding, is_async=is_async) if has_settings else ()
             built = await self._construct(cell, keeper, provider, arguments, given, here)
         if not cell.decorations:
             return built, inputs
@@ -384,7 +385,9 @@ class Builder:
         target = getattr(provider.target, "__injected__", provider.target)
         with self._named(cell.slot, provider, here):
             if inspect.isclass(target):  # most often, and it takes time to find out what a function is
-                built = await entered(target(*arguments, **given), target, keeper, cell)
+                built = target(*arguments, **given)
+                if hasattr(type(built), "__aexit__") or hasattr(type(built), "__exit__"):
+                    built = await entered(built, target, keeper, cell)
             elif inspect.isasyncgenfunction(target):
                 agen = target(*arguments, **given)
                 built = await anext(agen)

@@ -79,19 +79,21 @@ class Site:
         self.store: Callable[[tuple[Any, ...], Lease], None] = lambda cells, lease: None
         self.store_way: Callable[[Any], None] = lambda way: None
         self._needs = dict(needs)
-        self._around: Mapping[str, Any] = around if any(need.is_unclear for need in needs.values()) else {}
+        self._is_clear = not any(need.is_unclear for need in needs.values())
+        self._around: Mapping[str, Any] = {} if self._is_clear else around
         self._lock = threading.Lock()
 
     @property
     def needs(self) -> Mapping[str, Need]:
         """What it asks for, by parameter; a type that was defined after the function is found now."""
-        if any(need.is_unclear for need in self._needs.values()):
+        if not self._is_clear:
             with self._lock:
                 signature = inspect.signature(self.function)
                 for name, need in self._needs.items():
                     again = read_need(need.site, self.function, signature.parameters[name], self._around)
                     if need.is_unclear and again is not None:
                         self._needs[name] = again
+                self._is_clear = not any(need.is_unclear for need in self._needs.values())
         return self._needs
 
     def forget(self) -> None:

@@ -223,7 +223,7 @@ class Stack:
             finally:
                 moved, self._held_back = self._held_back, None
             self.lease = Lease((self.lease.generation or 0) + 1)  # before call sites look again
-            self.forget([*moved, *made])
+            self.forget(moved)
             for slot in moved:
                 if slot not in made:
                     self._keep(slot)
