@@ -7,12 +7,14 @@ import gc
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from benches.rows import Row
 from benches.samples import hermetic, wide
 from benches.timing import CannotMeasure, Effort, calls, interleave, shown
-from oneiric import INJECTED, Application, Event, Inject, LayerContainer, inject
+from oneiric import INJECTED, Application, Event, Inject, LayerContainer, Named, inject
+from oneiric.adapters.database.common import Database
+from oneiric.adapters.database.sqlite import SqliteDatabase
 
 ROUNDS = 30
 DEPENDANTS = 10
@@ -39,35 +41,46 @@ class Other(Backend):
     """The one that replaces it."""
 
 
+class First(SqliteDatabase):
+    """A real adapter: it starts a thread and opens a database, here one in memory."""
+
+
+class Second(SqliteDatabase):
+    """The one that replaces it."""
+
+
 class Holder:
     """An object that is built from the backend."""
 
-    def __init__(self, backend: Inject[Backend] = INJECTED) -> None:
+    def __init__(self, backend: Annotated[Any, Named("backend")] = INJECTED) -> None:
         self.backend = backend
 
 
 def measure(effort: Effort) -> Iterator[Row]:
     """Yield the rows of change."""
-    yield from (_swap_row(effort, count) for count in (0, DEPENDANTS))
+    yield _swap_row(effort, "swap one slot", 0)
+    yield _swap_row(effort, f"swap one slot, {DEPENDANTS} dependants", DEPENDANTS)
+    yield _swap_row(effort, f"swap a SQLite database, {DEPENDANTS} dependants", DEPENDANTS, First, Second)
     yield from asyncio.run(_latency(effort))
     yield _diff_row(effort)
     yield from _child_rows(effort)
     yield asyncio.run(_start_row())
 
 
-def _changing(dependants: int) -> Application:
+def _changing(dependants: int, first: type = Backend) -> Application:
     app = hermetic("changing")
-    app.slot("backend", Backend)
-    app.override({"backend": Backend})
+    app.slot("backend", Backend if first is Backend else Database)
+    app.override({"backend": first})
     for number in range(dependants):
         app.provide(f"holder{number}")(type(f"Holder{number}", (Holder,), {}))
     app.override(LayerContainer("manifest", settings={"swap.drain_grace_s": 0.0}))
     return app
 
 
-def _swap_row(effort: Effort, dependants: int) -> Row:
+def _swap_row(effort: Effort, what: str, dependants: int, first: Any = Backend, second: Any = Other) -> Row:
     """Compare a swap with building, opening and closing the same objects by hand, with a lock around them."""
-    app = _changing(dependants)
+    app = _changing(dependants, first)
+    settings = [second.Settings()] if hasattr(second, "Settings") else []
     slots = [app.slot("backend"), *(app.slot(f"holder{number}") for number in range(dependants))]
     runner = asyncio.Runner()
     turn = 0
@@ -80,13 +93,15 @@ def _swap_row(effort: Effort, dependants: int) -> Row:
     async def swap() -> None:
         nonlocal turn
         turn += 1
-        await app.swap({"backend": Other if turn % 2 else Backend})
+        await app.swap({"backend": second if turn % 2 else first})
         await app.swaps.drained()
 
     async def by_hand() -> None:
         async with lock:
-            new = Other()
+            new = second(*settings)
             await asyncio.wait_for(new.open(), 10)
+            if hasattr(new, "health"):
+                await asyncio.wait_for(new.health(), 5)
             held[:] = [new, *(Holder(new) for _ in range(dependants))]
             await asyncio.sleep(0)
             await asyncio.wait_for(new.close(), 5)
@@ -95,12 +110,14 @@ def _swap_row(effort: Effort, dependants: int) -> Row:
     lock = asyncio.Lock()
     runner.run(begin())
     best_s = interleave(
-        {"hand": calls(lambda: runner.run(by_hand())), "swap": calls(lambda: runner.run(swap()))},
+        {
+            "hand": calls(lambda: runner.run(by_hand()), clock=time.perf_counter),
+            "swap": calls(lambda: runner.run(swap()), clock=time.perf_counter),
+        },
         effort.rounds(ROUNDS * 5),
     )
     runner.run(app.stop())
     runner.close()
-    what = f"swap one slot, {dependants} dependants" if dependants else "swap one slot"
     return Row(
         what,
         best_s["swap"] / best_s["hand"],

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from oneiric import Application, Event, LayerContainer
-from oneiric.core.errors import NotRunning, SwapFailed, UnknownGeneration, UnknownSlot, WrongType
+from oneiric import AdapterSettings, Application, Event, LayerContainer
+from oneiric.core.errors import NotRunning, OpenTimeout, SwapFailed, UnknownGeneration, UnknownSlot, WrongType
 from oneiric.core.markers import Ref
 from oneiric.providers.adapter import ObjectProvider
 from oneiric.runtime.swap_events import SwapEvent
-from tests.runtime.backends import Broken, First, Log, Second, Sick, Unbuildable, build, use
+from tests.runtime.backends import Backend, Broken, First, Log, Second, Sick, Unbuildable, build, use
 
 CALL = Event(type="call")
 
@@ -294,6 +294,33 @@ async def test_a_build_that_hangs_is_given_up() -> None:
         assert raised.value.step == "build"
         assert await use(CALL) is before
         assert app.generation == 1
+
+
+class Stuck(Backend):
+    """One that never opens, and has a limit for that."""
+
+    Settings = AdapterSettings
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        super().__init__()
+
+    async def open(self) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
+
+@pytest.mark.asyncio
+async def test_the_limits_of_an_adapter_are_those_of_the_change_that_brings_it() -> None:
+    """The layer that chooses it says as well how long it may take to open."""
+    app = build()
+    change = LayerContainer("explicit", {"backend": Stuck}, settings={"backend.Stuck.open_timeout_s": 0.01})
+    async with app:
+        with pytest.raises(SwapFailed) as raised:
+            await app.swap(change)
+
+    (cause,) = raised.value.causes
+    assert isinstance(cause, OpenTimeout)
+    assert cause.budget_s == 0.01
 
 
 @pytest.mark.asyncio

@@ -167,9 +167,9 @@ class Beside(Wiring):
         """Remember how to close what was built."""
         self.whole.keep(cell, closer)
 
-    async def open(self, cell: Cell, built: Any) -> None:
-        """Open what was built, by the settings that it will have."""
-        await self.whole.open(cell, built)
+    async def open(self, cell: Cell, built: Any, settings: Any = None) -> None:
+        """Open what was built."""
+        await self.whole.open(cell, built, settings)
 
     def finished(self, cell: Cell, inputs: tuple[Cell, ...], built: Any) -> None:
         """Put a built object into its cell, which nobody reads before the change is made."""

@@ -39,8 +39,8 @@ class Keeper(Protocol):
     def keep(self, cell: Cell, closer: Closer) -> None:
         """Remember how to close what was built."""
 
-    async def open(self, cell: Cell, built: Any) -> None:
-        """Open an object, and remember to close it."""
+    async def open(self, cell: Cell, built: Any, settings: Any) -> None:
+        """Open an object by the settings it was made with, and remember to close it."""
 
 
 class Plan(Protocol):
@@ -402,7 +402,7 @@ class Builder:
                     built = await built
                 built = await entered(built, target, keeper, cell)
         if provider.opens:
-            await keeper.open(cell, built)
+            await keeper.open(cell, built, *(arguments or (None,)))
         return built
 
     def _run(self, steps: Coroutine[Any, Any, Any], cell: Cell, here: Way) -> Any:

@@ -70,7 +70,7 @@ class LocalView(View):
                 raise ScopeClosed(cell.slot.name, "local override")
             self.kept.append(Held(cell, closer, running_loop()))
 
-    async def open(self, cell: Cell, built: Any) -> None:
+    async def open(self, cell: Cell, built: Any, settings: Any = None) -> None:
         """Open what was built here, and remember to close it."""
         await open_held(self, cell, built)
 

@@ -86,7 +86,7 @@ class Scope:
             return  # the end took it, and closes it
         raise ScopeClosed(cell.slot.name, self.kind)
 
-    async def open(self, cell: Cell, built: Any) -> None:
+    async def open(self, cell: Cell, built: Any, settings: Any = None) -> None:
         """Open an object of this scope, and remember to close it. Raises ScopeClosed as `keep`; then it is closed."""
         await open_held(self, cell, built)
 
@@ -158,9 +158,9 @@ class Seen:
         """Remember how to close what was built. Raises ScopeClosed."""
         self._scope.keep(cell, closer)
 
-    async def open(self, cell: Cell, built: Any) -> None:
+    async def open(self, cell: Cell, built: Any, settings: Any = None) -> None:
         """Open an object of the scope. Raises ScopeClosed."""
-        await self._scope.open(cell, built)
+        await self._scope.open(cell, built, settings)
 
 
 def current(container: object) -> Scope | None:

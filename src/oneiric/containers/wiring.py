@@ -204,11 +204,11 @@ class Wiring:
             raise NeedsAsyncOpen(cell.slot.name, fixes=("use an Application: a bare container closes nothing",))
         self.opener.keep(cell, closer)
 
-    async def open(self, cell: Cell, built: Any) -> None:
+    async def open(self, cell: Cell, built: Any, settings: Any = None) -> None:
         """Open what was built for the life of the application."""
         if self.opener is None:
             raise NeedsAsyncOpen(cell.slot.name, fixes=("use an Application: a bare container opens nothing",))
-        await self.opener.open(cell, built)
+        await self.opener.open(cell, built, settings)
 
     def finished(self, cell: Cell, inputs: tuple[Cell, ...], built: Any) -> None:
         """Put a built object into its cell; if what it was built from was replaced meanwhile, set the cell aside."""

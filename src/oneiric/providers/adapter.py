@@ -28,8 +28,8 @@ class Opener(Protocol):
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The event loop the open objects belong to; None before the first was opened."""
 
-    async def open(self, cell: Cell, built: Any) -> None:
-        """Open an object within its time limit, and remember to close it."""
+    async def open(self, cell: Cell, built: Any, settings: Any = None) -> None:
+        """Open an object within the time limit of its settings, and remember to close it."""
 
     def keep(self, cell: Cell, closer: Closer) -> None:
         """Remember how to close what needs no opening, such as a generator that stands at its yield."""

@@ -81,9 +81,14 @@ class Lifecycle:
         """The slots whose objects are open, in the order in which they were opened."""
         return [held.slot for held in (*self._held, *self._discarded)]
 
-    async def open(self, cell: Cell, built: Any) -> None:
+    async def open(self, cell: Cell, built: Any, settings: Any = None) -> None:
         """
         Open an object within its time limit, and remember to close it.
+
+        Args:
+            cell: Its cell.
+            built: The object.
+            settings: What it was made with; its limits are used, where it has some.
 
         Raises:
             OpenTimeout: It took longer than `open_timeout_s` of its settings.
@@ -97,7 +102,6 @@ class Lifecycle:
         elif self._loop is not asyncio.get_running_loop():
             raise WrongLoop(cell.slot.name, repr(self._loop), repr(asyncio.get_running_loop()))
         slot, binding = cell.slot, cell.binding
-        settings = self._wiring.settings_of(slot, binding) if binding is not None else None
         budget_s = getattr(settings, "open_timeout_s", OPEN_TIMEOUT_S)
         began = time.perf_counter()
         limit = asyncio.timeout(budget_s)
