@@ -32,7 +32,14 @@ def evaluate(field: Field, words: Words, rules: SecretRules = NO_RULES) -> Value
         rules: By which rules secrets count.
     """
     key = field.key
-    is_simple = not (field.sealed or field.spelled or words.has_remote or key in words.parents or _bound(key, rules))
+    is_simple = not (
+        field.sealed
+        or words.has_remote
+        or key in words.parents
+        or field.spelled in words.by_key  # "" where it is spelled like the key, which nobody says anything about
+        or field.spelled in words.parents
+        or _bound(key, rules)
+    )
 
     if is_simple:
         heard = words.by_key.get(key)
