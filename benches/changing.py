@@ -61,6 +61,7 @@ def measure(effort: Effort) -> Iterator[Row]:
     yield _swap_row(effort, "swap one slot", 0)
     yield _swap_row(effort, f"swap one slot, {DEPENDANTS} dependants", DEPENDANTS)
     yield _swap_row(effort, f"swap a SQLite database, {DEPENDANTS} dependants", DEPENDANTS, First, Second)
+    yield _size_row(effort)
     yield from asyncio.run(_latency(effort))
     yield _diff_row(effort)
     yield from _child_rows(effort)
@@ -123,6 +124,45 @@ def _swap_row(effort: Effort, what: str, dependants: int, first: Any = Backend, 
         best_s["swap"] / best_s["hand"],
         2.0,
         f"{shown(best_s['swap'])} against {shown(best_s['hand'])} for building, opening and closing the same by hand",
+    )
+
+
+def _size_row(effort: Effort) -> Row:
+    """Compare a swap in a large application with the same in a small one."""
+    runner = asyncio.Runner()
+    apps = {count: _changing(DEPENDANTS) for count in (DEPENDANTS, SLOTS)}
+    turns = dict.fromkeys(apps, 0)
+
+    async def begin() -> None:
+        for count, app in apps.items():
+            for number in range(DEPENDANTS, count):
+                app.provide(f"other{number}")(Other)
+            await app.start()
+            for number in range(DEPENDANTS):
+                await app.wiring.abuild(app.slot(f"holder{number}"))
+
+    async def swap(count: int) -> None:
+        turns[count] += 1
+        await apps[count].swap({"backend": Other if turns[count] % 2 else Backend})
+        await apps[count].swaps.drained()
+
+    async def end() -> None:
+        for app in apps.values():
+            await app.stop()
+
+    runner.run(begin())
+    best_s = interleave(
+        {str(count): calls(lambda count=count: runner.run(swap(count)), clock=time.perf_counter) for count in apps},
+        effort.rounds(ROUNDS * 5),
+    )
+    runner.run(end())
+    runner.close()
+    large_s, small_s = best_s[str(SLOTS)], best_s[str(DEPENDANTS)]
+    return Row(
+        f"swap one slot of {SLOTS}",
+        large_s / small_s,
+        2.0,
+        f"{shown(large_s)} against {shown(small_s)} in an application of {DEPENDANTS} slots",
     )
 
 
