@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,9 +49,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def a_process_that_has_met_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test remembers as secret is not hidden in the next, whose plain value it may be."""
+def a_log_that_nobody_set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test writes where another one did, and what one remembers as secret is not hidden in the next."""
     monkeypatch.setattr(log, "_known", ())
+    yield
+    if "loguru" in sys.modules:
+        log.log().remove()
+        log.log().configure(extra={}, patcher=lambda record: None)
 
 
 def is_ci() -> bool:

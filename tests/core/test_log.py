@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -33,11 +33,9 @@ CANARY = "canary9f3b/x+y="
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Where the log of one test goes; afterwards the process logs nothing."""
-    yield io.StringIO()
-    log().remove()
-    log().configure(extra={}, patcher=lambda record: None)
+def stream() -> io.StringIO:
+    """Where the log of one test goes."""
+    return io.StringIO()
 
 
 @pytest.mark.parametrize(
@@ -462,3 +460,17 @@ def test_a_header_of_which_a_part_is_known_is_hidden_whole() -> None:
     remember_secret("known-part")
 
     assert scrub("Authorization: Bearer known-part.abc-123") == "Authorization: Bearer ******"
+
+
+def test_lines_follow_standard_error_wherever_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test runner replaces it for each test, and closes it."""
+    first, second = io.StringIO(), io.StringIO()
+    monkeypatch.setattr("sys.stderr", first)
+    configure()
+    log().info("one")
+
+    monkeypatch.setattr("sys.stderr", second)
+    first.close()
+    log().info("two")
+
+    assert second.getvalue().endswith("two\n")

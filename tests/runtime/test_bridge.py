@@ -13,20 +13,18 @@ from contextlib import contextmanager
 
 import pytest
 
-from oneiric.core.log import configure, log
+from oneiric.core.log import configure
 from oneiric.runtime.bridge import bridged_logs
 
 SECRET_URL = "https://user:hunter2@example.org/{x}"
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Where the log of one test goes; afterwards the process logs nothing."""
+def stream() -> io.StringIO:
+    """Where the log of one test goes."""
     said = io.StringIO()
     configure(as_json=True, stream=said)
-    yield said
-    log().remove()
-    log().configure(extra={}, patcher=lambda record: None)
+    return said
 
 
 @contextmanager

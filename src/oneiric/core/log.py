@@ -308,13 +308,12 @@ def configure(
     Args:
         level: The lowest level that is written: DEBUG, INFO, WARNING, ERROR.
         as_json: One JSON object a line instead of text for a person.
-        stream: Where to write; standard error by default.
+        stream: Where to write; what is standard error at the time of a line by default.
         context: Fields that every line carries, such as app and profile.
 
     Raises:
         ValueError: The level is unknown.
     """
-    target = stream if stream is not None else sys.stderr
     logger = log()
     logger.level(level)
     logger.remove()
@@ -322,6 +321,7 @@ def configure(
     shape = _json_line if as_json else _text_line
 
     def write(message: Any) -> None:  # loguru's own message type exists in its stub only
+        target = stream if stream is not None else sys.stderr  # which a test runner replaces, and closes
         target.write(shape(message.record) + "\n")
         target.flush()
 
