@@ -311,6 +311,21 @@ def test_a_category_of_another_distribution_is_found_when_it_is_asked_for(ask: C
     assert type(container.slot("ticker.slow")()) is FixedClock
 
 
+@pytest.mark.parametrize("handler", [pytest.param(by_name, id="by name"), pytest.param(by_type, id="by type")])
+def test_a_category_of_another_distribution_is_found_when_a_check_asks(handler: Callable[..., Clock]) -> None:
+    """The first to ask for it is the need of a registered function."""
+    here = "tests.containers.shapes"
+    catalog = OfOthers(
+        [Category("ticker", f"{here}:Clock")], [Row("ticker", "fixed", f"{here}:FixedClock")], third_party=False
+    )
+    container = Container("t", catalog=catalog)
+    container.task("tell")(handler)
+
+    assert "ticker" in {slot.name for slot in container.index.used}
+    container.check()
+    assert type(container.adapters.ticker()) is FixedClock
+
+
 def test_an_override_by_type_ends_although_the_type_has_a_second_slot_by_now() -> None:
     """What a type meant when the layer was applied is what is taken back."""
     container = Container("t")

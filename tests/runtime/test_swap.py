@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from oneiric import AdapterSettings, Application, Event, LayerContainer
+from oneiric import INJECTED, AdapterSettings, Application, Event, Inject, LayerContainer, Named
 from oneiric.core.errors import NotRunning, OpenTimeout, SwapFailed, UnknownGeneration, UnknownSlot, WrongType
 from oneiric.core.markers import Ref
 from oneiric.providers.adapter import ObjectProvider
@@ -367,8 +367,60 @@ async def test_a_swap_that_would_make_a_circle_or_a_leak_is_refused_at_the_plan(
         assert app.generation == 1
 
 
+class Third(First):
+    """One more."""
+
+
+class Absent:
+    """A type that no slot has."""
+
+
+class Wanting(First):
+    """One that needs what there is not."""
+
+    def __init__(self, absent: Inject[Absent] = INJECTED) -> None:
+        super().__init__()
+
+
+@pytest.mark.asyncio
+async def test_a_fault_that_another_slot_has_already_refuses_a_swap_all_the_same() -> None:
+    """The same type may be missing in two places: who asks for it tells them apart."""
+    app = build()
+    app.slot("spare", First)
+    app.override({"spare": First})
+
+    @app.task("rest")
+    def rest(spare: Annotated[First, Named("spare")] = INJECTED) -> None: ...
+
+    async with app:
+        app.override({"spare": Wanting})  # broken by hand, after the start
+        with pytest.raises(SwapFailed) as raised:
+            await app.swap({"backend": Wanting})
+
+        assert raised.value.step == "plan"
+        assert app.generation == 1
+
+
+@pytest.mark.asyncio
+async def test_a_layer_that_spoke_by_type_is_dropped_by_a_swap() -> None:
+    """What its type meant when it was applied counts, although it has a second slot by now."""
+    app = build()
+    app.slot("till", First)
+    app.override({"till": First})
+    layer = app.override(LayerContainer("explicit", {First: Third})).layer
+    app.slot("spare", First)
+    app.override({"spare": First})
+    async with app:
+        before = await app.wiring.abuild(app.slot("till"))
+        swapped = await app.swap({"spare": Third}, drop=[layer])
+        after = app.slot("till")()
+
+    assert [one.slot for one in swapped.slots] == ["spare", "till"]
+    assert (type(before), type(after)) == (Third, First)
+
+
 def _asking_for_the_service(base: type[Any]) -> type[Any]:
-    from oneiric import INJECTED, Inject
+    from oneiric import INJECTED
     from tests.runtime.backends import Service
 
     class Asking(base):

@@ -320,6 +320,7 @@ class Container(Declaring):
                 before, self._index = self._index, None  # if it cannot be made, nothing is taken for made
                 moved = stack.moved()
                 self._index = Index(self.wiring) if moved is None else Index(self.wiring, before, moved)
+                del before
                 stack.is_read = True
             return self._index
 

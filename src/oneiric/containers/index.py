@@ -131,7 +131,9 @@ class Index:
         self._turned: list[Slot[Any]] = []  # who holds other slots than before
         if before is not None:
             self.records.update((slot, _looked_at(source, slot)) for slot in before.used - self.used)
-            self._turned = [slot for slot in self._own if self.records[slot].held != before.records[slot].held]
+            had = before.records
+            self._turned = [slot for slot in self._own if slot not in had or self.records[slot].held != had[slot].held]
+            del before, had  # a fault that is chained to an exception holds this frame
 
     @property
     def fresh(self) -> list[Slot[Any]]:
@@ -161,11 +163,14 @@ class Index:
             needs = source.asks(record.slot)
         except OneiricError as error:  # its class cannot be imported
             error.origin = error.origin or (record.winner.origin if record.winner is not None else None)
-            record.fault = error
+            record.fault = error.with_traceback(None)  # its frames hold what the index was made from
             return
         for need in needs.values():
             slots, fault = source.match(need)
             for slot in slots:
+                if slot not in self.records:  # its category belongs to another distribution, and was not known before
+                    self._own.add(slot)
+                    self.records[slot] = _looked_at(source, slot)
                 if self.records[slot].fault is None and (missing := source.lacks(slot, need)):
                     label = self.records[slot].label or "?"
                     fault = SelectionMissingCapability(slot.name, label, missing, others=(), origin=CodeOrigin(need.at))
@@ -189,10 +194,11 @@ class Index:
     def _all_users(self) -> Mapping[Slot[Any] | None, Sequence[tuple[Record, Need]]]:
         """Return who needs each slot, and under None whose needs no slot answers."""
         if self._users is None:
-            self._users = {}
+            users: dict[Slot[Any] | None, list[tuple[Record, Need]]] = {}
             for record in self.records.values():
                 for edge in record.edges:
-                    self._users.setdefault(edge.slot, []).append((record, edge.need))
+                    users.setdefault(edge.slot, []).append((record, edge.need))
+            self._users = users  # not before it is whole: another thread may ask as well
         return self._users
 
     def path_to(self, slot: Slot[Any]) -> tuple[str, ...]:

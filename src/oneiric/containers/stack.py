@@ -103,9 +103,6 @@ class Stack:
             self.layers = tuple(other for other in self.layers if other is not layer)
             slots = self.spoken(layer)
             gone = set(self.applied.pop(layer).values())
-            if sum(binding in gone for slot in slots for binding in slot.bindings) < len(gone):
-                # a type that it names has a second slot by now, and means none of them any more
-                slots += [slot for slot in self.slots.every() if slot not in slots and gone & {*slot.bindings}]
             self.checked.discard(layer)
             for slot in slots:
                 slot.bindings = tuple(binding for binding in slot.bindings if binding not in gone)
@@ -145,7 +142,12 @@ class Stack:
     def spoken(self, layer: LayerContainer) -> list[Slot[Any]]:
         """Return the slots a layer speaks about: by a binding, a setting or a denial; it need not be applied."""
         found = [*(self.lookup(key) for key in layer.bindings), *self._marked(layer)]
-        return [slot for slot in dict.fromkeys(found) if slot is not None]
+        slots = [slot for slot in dict.fromkeys(found) if slot is not None]
+        applied = {*self.applied.get(layer, {}).values()}
+        if applied and sum(binding in applied for slot in slots for binding in slot.bindings) < len(applied):
+            # a type that it names has a second slot by now: for what was applied before, it means the first still
+            slots += [slot for slot in self.slots.every() if slot not in slots and applied & {*slot.bindings}]
+        return slots
 
     def layer_of(self, binding: Binding) -> LayerContainer | None:
         """Return the applied layer that a binding belongs to."""
@@ -359,16 +361,30 @@ class Stack:
         found = [
             Binding(layer.name, rank, word)
             for rank, layer in selection.layers
-            for word in self.about(slot, layer.bindings)
+            for word in self.about(slot, layer.bindings, self.applied.get(layer))
         ]
         return found[::-1]
 
-    def about(self, slot: Slot[Any], words: Mapping[Any, Said]) -> Iterator[Said]:
-        """Yield what is said about a slot, by whichever of its names or by its type."""
+    def about(
+        self, slot: Slot[Any], words: Mapping[Any, Said], applied: Mapping[Any, Binding] | None = None
+    ) -> Iterator[Said]:
+        """
+        Yield what is said about a slot, by whichever of its names or by its type.
+
+        Args:
+            slot: The slot.
+            words: What a layer says.
+            applied: What of it is bound already: a type means the slot that it meant then.
+        """
+        applied = applied or {}
         names = {slot.name, *(alias for alias, target in self.slots.aliases.items() if target == slot.name)}
         names |= {f"{slot.child}.{name}" for name in names}
         for key, word in words.items():
-            if key in names if isinstance(key, str) else self.lookup(key) is slot:
+            if isinstance(key, str):
+                is_meant = key in names
+            else:
+                is_meant = applied[key] in slot.bindings if key in applied else self.lookup(key) is slot
+            if is_meant:
                 yield word
 
     def lookup(self, key: Any) -> Slot[Any] | None:

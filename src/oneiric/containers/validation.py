@@ -57,6 +57,17 @@ def state_faults(
     return [*_layer_faults(container, layers), *index.faults(among), *_setting_faults(container, among)]
 
 
+def added(found: Iterable[OneiricError], known: Iterable[OneiricError]) -> list[OneiricError]:
+    """Return the faults that are not among known ones, each once; on which way they were found makes no difference."""
+    told = {_identity(fault) for fault in known}
+    return list({key: fault for fault in found if (key := _identity(fault)) not in told}.values())
+
+
+def _identity(fault: OneiricError) -> tuple[str, str, tuple[str, ...]]:
+    is_of_need = bool(fault.path) and fault.path[-1].endswith(")")  # a parameter, below the slot that asks by it
+    return fault.code, fault.message, fault.path[-2:] if is_of_need else fault.path[-1:]
+
+
 def _sorted(found: list[OneiricError]) -> list[OneiricError]:
     unique = {str(error): error for error in found}
     return sorted(unique.values(), key=lambda error: (error.code, str(error)))

@@ -343,7 +343,7 @@ class Wiring:
         try:
             return self.winner(slot), None
         except OneiricError as error:
-            return None, error
+            return None, error.with_traceback(None)  # kept as long as the index, which its frames would keep too
 
     def asks(self, slot: Slot[Any]) -> Mapping[str, Need]:
         """Return what a slot's winner, or a registered function, needs."""
@@ -363,7 +363,7 @@ class Wiring:
         try:
             return self.answer(need).slots, None
         except OneiricError as error:
-            return (), error
+            return (), error.with_traceback(None)
 
     def lacks(self, slot: Slot[Any], need: Need) -> frozenset[str]:
         """Return the capabilities that a need asks for and the slot's adapter does not have."""

@@ -15,6 +15,7 @@ from oneiric.containers.sections import Sections
 from oneiric.containers.selection import Selection
 from oneiric.containers.slots import Slots
 from oneiric.containers.stack import Stack
+from oneiric.containers.validation import added
 from oneiric.core.errors import OneiricError
 from oneiric.core.profiles import Profile
 from oneiric.runtime.configuration import Configuration, Inputs, changed_layers
@@ -135,9 +136,8 @@ def plan(application: Running, inputs: Inputs) -> Planned:
     pair = Explainer(application), Explainer(Look(application, beside))
     settings = dict(_settings(pair, [change.slot for change in slots], _section_keys(application, (*go, *come))))
     rebuilt = tuple(slot.name for slot in beside.rebuilt)
-    known = {fault.message for fault in application.faults()[0]}
-    faults = {fault.message: fault for fault in beside.faults(application.sections, application.index)}
-    return Planned(slots, settings, rebuilt, tuple(fault for text, fault in faults.items() if text not in known))
+    faults = added(beside.faults(application.sections, application.index), application.faults()[0])
+    return Planned(slots, settings, rebuilt, tuple(faults))
 
 
 def _section_keys(application: Running, layers: Sequence[LayerContainer]) -> Sequence[str]:

@@ -19,6 +19,7 @@ from oneiric.containers.layers import LayerContainer, says_the_same
 from oneiric.containers.leases import Lease
 from oneiric.containers.sections import Sections
 from oneiric.containers.stack import Stack
+from oneiric.containers.validation import added
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError, SwapFailed, Unhealthy
 from oneiric.core.log import log
@@ -249,9 +250,8 @@ class _Transaction:
 
     def _new_faults(self, beside: Beside) -> list[OneiricError]:
         """Return the faults that only the next state has; the one in force may lack a secret that is gone."""
-        found = {fault.message: fault for fault in beside.faults(self._app.sections, self._app.index)}
-        known = {fault.message for fault in self._app.faults()[0]} if found else set()
-        return [fault for text, fault in found.items() if text not in known]
+        found = list(beside.faults(self._app.sections, self._app.index))
+        return added(found, self._app.faults()[0]) if found else []
 
     async def _build(self, beside: Beside) -> None:
         """Build, open and ask everything that will be another object."""
