@@ -474,3 +474,22 @@ def test_lines_follow_standard_error_wherever_it_goes(monkeypatch: pytest.Monkey
     log().info("two")
 
     assert second.getvalue().endswith("two\n")
+
+
+@pytest.mark.parametrize("is_set_up", [pytest.param(False, id="loguru as it comes"), pytest.param(True, id="set up")])
+def test_a_traceback_without_an_exception_shows_no_values_of_variables(stream: io.StringIO, is_set_up: bool) -> None:
+    """What loguru is given may be a type and a traceback, and the value missing."""
+    log().remove()
+    if is_set_up:
+        configure(stream=io.StringIO())
+    log().add(stream, diagnose=True, backtrace=True)
+    password = "".join(["hunter", "2"])
+
+    try:
+        raise ValueError(password and "refused")
+    except ValueError as error:
+        log().opt(exception=(ValueError, None, error.__traceback__)).error("failed")
+
+    assert "failed" in stream.getvalue()
+    assert "test_log.py" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()

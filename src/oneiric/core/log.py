@@ -343,11 +343,11 @@ def _patch(record: Record) -> None:
     record["extra"] = fields = _Redacted((name, redact(name, value)) for name, value in record["extra"].items())
     record["message"] = scrub(record["message"])
     error = record["exception"]
-    if error is not None and error.value is not None:
+    record["exception"] = None
+    if error is not None and (error.value is not None or error.traceback is not None):
         text = "".join(traceback.format_exception(error.type, error.value, error.traceback))
         fields["traceback"] = scrub(text).rstrip()
         record["message"] += f"\n{fields['traceback']}"
-        record["exception"] = None
 
 
 def _message(record: Record) -> str:
