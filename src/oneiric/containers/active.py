@@ -65,6 +65,7 @@ ViewT = TypeVar("ViewT", bound=View)
 
 _lock = threading.RLock()
 _active: ContextVar[_Use | None] = ContextVar("oneiric_active", default=None)
+in_use = _active.get  # what `active` looks at first; calls that cannot spare the time do so themselves
 _sites: weakref.WeakSet[Any] = weakref.WeakSet()
 _living: weakref.WeakSet[Any] = weakref.WeakSet()
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
-import weakref
 from collections import ChainMap
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from functools import partial
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from oneiric.containers import active
+from oneiric.containers.active import in_use
 from oneiric.containers.leases import NO_LEASE, Lease
 from oneiric.containers.needs import Need, Unknown, evaluate, read_need, site_name
 from oneiric.containers.scopes import note_failure
@@ -27,6 +28,7 @@ from oneiric.core.markers import INJECTED
 from oneiric.providers.slot import switch
 
 F = TypeVar("F", bound=Callable[..., Any])
+_keys = count()
 
 
 class Entry(Protocol):
@@ -65,7 +67,7 @@ class Site:
         function: The function that `@inject` wraps.
         name: `module:qualname`.
         kind: As `kind_of` tells.
-        key: By which an application remembers its cells; it does not keep the site alive.
+        key: A number by which an application remembers its cells.
         is_registered: Some application has it registered, so it belongs to that one.
     """
 
@@ -74,7 +76,7 @@ class Site:
         self.name = site_name(function)
         self.is_registered = False
         self.kind = kind_of(function)
-        self.key = weakref.ref(self)
+        self.key = next(_keys)
         self.unbound: tuple[Any, ...] = (_Unbuilt(),) * len(needs)
         self.store: Callable[[tuple[Any, ...], Lease], None] = lambda cells, lease: None
         self.store_way: Callable[[Any], None] = lambda way: None
@@ -103,11 +105,11 @@ class Site:
 
     def pick(self) -> tuple[Any, ...]:
         """Return the cells of the active application."""
-        view = active.active()
+        use = in_use()
+        view = use.view if use is not None and not use.is_over else active.active()
         if view is None:
             return self.unbound  # a call that was given everything needs no application
-        found = view.sites.get(self.key)
-        return found or view.bind(self)  # type: ignore[no-any-return]  # a view is of any type
+        return view.sites.get(self.key) or view.bind(self)  # type: ignore[no-any-return]  # a view is of any type
 
     def enter(self, given: tuple[Any, ...]) -> Entry:
         """

@@ -50,8 +50,9 @@ class Wiring:
         self.fetch_now: Callable[[Iterable[Wanted]], None] = lambda wanted: None
         self.due: Callable[[], Iterable[Wanted]] = tuple
         self._builder = Builder(self)
-        self.sites: dict[weakref.ref[Any], tuple[Any, ...]] = {}
-        self._ways: dict[weakref.ref[Any], QuickWay | None] = {}
+        self.sites: dict[int, tuple[Any, ...]] = {}
+        self._bound: dict[int, weakref.ref[Any]] = {}  # no application keeps a call site alive
+        self._ways: dict[int, QuickWay | None] = {}
         self.views: weakref.WeakSet[Any] = weakref.WeakSet()  # what single contexts see of it
         self.ledger: list[Any] | None = None  # what code opened and has to end, while somebody keeps account of it
 
@@ -256,7 +257,8 @@ class Wiring:
             found = self.sites.get(site.key)
             if found is None:
                 found = tuple(map(self._cell_for, site.needs.values(), site.unbound))
-                self.sites[weakref.ref(site, self._gone)] = found
+                self._bound[site.key] = weakref.ref(site, partial(self._gone, site.key))
+                self.sites[site.key] = found
                 self.stack.is_read = True
             active.remember(site, self, found)
         return found
@@ -329,12 +331,14 @@ class Wiring:
             view.forget()
         if not self.sites:
             return  # the usual case while slots are declared, by thousands perhaps
-        for key in list(self.sites):
-            if (site := key()) is not None:
+        for bound in list(self._bound.values()):
+            if (site := bound()) is not None:
                 site.forget()
         self.sites.clear()
+        self._bound.clear()
 
-    def _gone(self, key: weakref.ref[Any]) -> None:
+    def _gone(self, key: int, site: weakref.ref[Any]) -> None:
+        self._bound.pop(key, None)
         self.sites.pop(key, None)
         self._ways.pop(key, None)
 
