@@ -340,6 +340,24 @@ def test_an_override_by_type_ends_although_the_type_has_a_second_slot_by_now() -
     assert container.slot("engine")() is first
 
 
+@pytest.mark.parametrize("profile", [pytest.param(TEST, id="test"), pytest.param(SERVERLESS, id="serverless")])
+def test_an_override_by_type_survives_another_profile(profile: Profile) -> None:
+    """Layers are ranked anew, and a type means the slot that it meant when it was applied."""
+    container = Container("t")
+    container.slot("engine", Engine)
+    first, fake = Engine(), Engine()
+    container.override({"engine": first})
+    override = container.override({Engine: fake})
+    container.slot("spare", Engine)
+
+    container.stack.use_profile(profile)
+    inside = container.slot("engine")()
+    override.undo()
+
+    assert inside is fake
+    assert container.slot("engine")() is first
+
+
 @pytest.mark.asyncio
 async def test_a_denial_moves_a_slot_whose_object_is_built() -> None:
     """The object of an adapter that was denied is not handed out any more, and comes back with the permission."""

@@ -386,6 +386,8 @@ class Builder:
         with self._named(cell.slot, provider, here):
             if inspect.isclass(target):  # most often, and it takes time to find out what a function is
                 built = target(*arguments, **given)
+                if inspect.iscoroutine(built):  # its `__new__` may be asynchronous
+                    built = await built
                 if hasattr(type(built), "__aexit__") or hasattr(type(built), "__exit__"):
                     built = await entered(built, target, keeper, cell)
             elif inspect.isasyncgenfunction(target):

@@ -56,6 +56,7 @@ class Stack:
         self.is_read = False
         self.forgotten: Callable[[], None] = lambda: None
         self._moved: dict[Slot[Any], None] | None = None
+        self._meant: dict[LayerContainer, dict[Any, Slot[Any]]] = {}  # while layers are ranked anew
         self.discard: Callable[[Sequence[Cell]], None] = lambda cells: None
         self.rules: Rules = lambda selection: SecretRules()
         self._ranked: dict[tuple[str, str], Binding] = {}
@@ -114,11 +115,18 @@ class Stack:
             if profile is self.profile:
                 return
             layers, self.profile = self.layers, profile
+            self._meant = {layer: self._slots_of_types(layer) for layer in layers}
             for layer in reversed(layers):
                 self.drop(layer)
             for layer in layers:
                 self.put(layer)
+            self._meant = {}
             self.forget()
+
+    def _slots_of_types(self, layer: LayerContainer) -> dict[Any, Slot[Any]]:
+        """Return the slots that the types of an applied layer mean, though another slot may have the type by now."""
+        bound = {key: one for key, one in self.applied[layer].items() if not isinstance(key, (str, Slot))}
+        return {key: slot for key, one in bound.items() for slot in self.slots.every() if one in slot.bindings}
 
     def decorate(self, slot: Slot[Any], decoration: Decoration) -> None:
         """Let one more function wrap the object of a slot."""
@@ -168,7 +176,7 @@ class Stack:
         applied = self.applied[layer]
         slots = self.slots.by_name
         for key in layer.bindings if keys is None else keys:
-            slot = slots.get(key) or self.lookup(key)
+            slot = slots.get(key) or self.lookup(key) or self._meant.get(layer, {}).get(key)
             if slot is None or key in applied:
                 continue
             binding = applied[key] = Binding(layer.name, rank, layer.bindings[key])
