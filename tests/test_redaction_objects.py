@@ -244,3 +244,22 @@ def test_no_line_of_ours_holds_a_secret(
     assert "it failed with" in stream.getvalue()
     assert "Traceback" in stream.getvalue()
     assert found_in(stream.getvalue()) == []
+
+
+@pytest.mark.parametrize("is_set_up", [pytest.param(False, id="loguru as it comes"), pytest.param(True, id="set up")])
+def test_a_traceback_without_an_exception_shows_no_values_of_variables(stream: io.StringIO, is_set_up: bool) -> None:
+    """What loguru is given may be a type and a traceback, and the value missing."""
+    log().remove()
+    if is_set_up:
+        configure(stream=io.StringIO())
+    log().add(stream, diagnose=True, backtrace=True)
+    password = "".join(["hunter", "2"])
+
+    try:
+        raise ValueError(password and "refused")
+    except ValueError as error:
+        log().opt(exception=(ValueError, None, error.__traceback__)).error("failed")
+
+    assert "failed" in stream.getvalue()
+    assert "test_redaction_objects.py" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()

@@ -476,20 +476,17 @@ def test_lines_follow_standard_error_wherever_it_goes(monkeypatch: pytest.Monkey
     assert second.getvalue().endswith("two\n")
 
 
-@pytest.mark.parametrize("is_set_up", [pytest.param(False, id="loguru as it comes"), pytest.param(True, id="set up")])
-def test_a_traceback_without_an_exception_shows_no_values_of_variables(stream: io.StringIO, is_set_up: bool) -> None:
-    """What loguru is given may be a type and a traceback, and the value missing."""
-    log().remove()
-    if is_set_up:
-        configure(stream=io.StringIO())
-    log().add(stream, diagnose=True, backtrace=True)
-    password = "".join(["hunter", "2"])
+def test_a_patcher_of_the_application_may_add_to_the_message(stream: io.StringIO) -> None:
+    """What our own line shows behind it is shown once, and a field of that name takes nothing away."""
+    configure(stream=stream)
+    patched = log().patch(lambda record: record.update(message=record["message"] + " [request 7]"))
 
     try:
-        raise ValueError(password and "refused")
-    except ValueError as error:
-        log().opt(exception=(ValueError, None, error.__traceback__)).error("failed")
+        raise ValueError("refused")
+    except ValueError:
+        patched.exception("failed")
+    log().info("one\ntwo", traceback="two")
 
-    assert "failed" in stream.getvalue()
-    assert "test_log.py" in stream.getvalue()
-    assert "hunter2" not in stream.getvalue()
+    assert stream.getvalue().count("Traceback") == 1
+    assert "failed [request 7]\n" in stream.getvalue()
+    assert "one\\ntwo" in stream.getvalue()

@@ -329,7 +329,9 @@ def configure(
 
 
 class _Redacted(dict[str, Any]):
-    """The fields of a line from which secrets were taken."""
+    """The fields of a line from which secrets were taken, and the traceback that its message was given."""
+
+    added = ""
 
 
 def _patch(record: Record) -> None:
@@ -347,13 +349,14 @@ def _patch(record: Record) -> None:
     if error is not None and (error.value is not None or error.traceback is not None):
         text = "".join(traceback.format_exception(error.type, error.value, error.traceback))
         fields["traceback"] = scrub(text).rstrip()
-        record["message"] += f"\n{fields['traceback']}"
+        fields.added = f"\n{fields['traceback']}"
+        record["message"] += fields.added
 
 
 def _message(record: Record) -> str:
     """Return the message of a record without the traceback, which our own lines show elsewhere."""
-    trace = record["extra"].get("traceback")
-    return record["message"].removesuffix(f"\n{trace}") if trace else record["message"]
+    added = getattr(record["extra"], "added", "")
+    return record["message"].replace(added, "", 1) if added else record["message"]
 
 
 def _escape(pattern: re.Pattern[str], text: str) -> str:
