@@ -384,17 +384,12 @@ class Builder:
     ) -> Any:
         target = getattr(provider.target, "__injected__", provider.target)
         with self._named(cell.slot, provider, here):
-            if inspect.isclass(target):  # most often, and it takes time to find out what a function is
-                built = target(*arguments, **given)
-                if inspect.iscoroutine(built):  # its `__new__` may be asynchronous
-                    built = await built
-                if hasattr(type(built), "__aexit__") or hasattr(type(built), "__exit__"):
-                    built = await entered(built, target, keeper, cell)
-            elif inspect.isasyncgenfunction(target):
+            is_class = inspect.isclass(target)  # most often, and it takes time to find out what a function is
+            if not is_class and inspect.isasyncgenfunction(target):
                 agen = target(*arguments, **given)
                 built = await anext(agen)
                 await hold(keeper, cell, aends(agen))
-            elif inspect.isgeneratorfunction(target):
+            elif not is_class and inspect.isgeneratorfunction(target):
                 gen = target(*arguments, **given)
                 built = next(gen)
                 await hold(keeper, cell, ends(gen))
@@ -404,7 +399,7 @@ class Builder:
                     built = await built
                 built = await entered(built, target, keeper, cell)
         if provider.opens:
-            await keeper.open(cell, built, *(arguments or (None,)))
+            await keeper.open(cell, built, arguments[0] if arguments else None)
         return built
 
     def _run(self, steps: Coroutine[Any, Any, Any], cell: Cell, here: Way) -> Any:
