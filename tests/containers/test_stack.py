@@ -350,8 +350,10 @@ def test_an_override_by_type_survives_another_profile(profile: Profile) -> None:
     override = container.override({Engine: fake})
     container.slot("spare", Engine)
 
+    container.override({"spare": Engine()})
     container.stack.use_profile(profile)
     inside = container.slot("engine")()
+    container.check()
     override.undo()
 
     assert inside is fake

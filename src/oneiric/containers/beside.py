@@ -61,8 +61,8 @@ class Beside(Wiring):
         self._selection = selection
         self._bindings: dict[Slot[Any], Binding] = {}
         self._layers, self._anew = layers, anew
-        spoken = [slot for layer in layers for slot in whole.stack.spoken(layer)]
-        self._spoken = dict.fromkeys((*spoken, *anew))
+        spoken = dict.fromkeys(slot for layer in layers for slot in whole.stack.spoken(layer))
+        self._spoken = spoken | dict.fromkeys(anew)
         self.made: dict[Slot[Any], Cell] = {}
         self.changed = [slot for slot in self._spoken if slot in anew or self._differs(slot)]
         reached = cells.reached(self.changed, whole.stack.dependants)

@@ -255,11 +255,13 @@ def _candidates(
         masked |= voice.unset and not wants.ignores(voice)
     said["code"] += _offered(slot, selection, choice)
     for layer in selection.silent:
-        for word in [*stack.about(slot, layer.bindings)][::-1]:
+        for word in [*stack.about(slot, layer, layer.bindings)][::-1]:
             binding = Binding(layer.name, 0, word)
             yield Candidate(layer.name, "ineligible", "layer-disabled", binding.label, origin=binding.origin)
     for name in reversed(selection.profile.order):
-        empty = [word for _, one in selection.layers if one.name == name for word in stack.about(slot, one.ignored)]
+        empty = [
+            word for _, one in selection.layers if one.name == name for word in stack.about(slot, one, one.ignored)
+        ]
         yield from said[name]
         yield from (Candidate(name, "absent", "empty-ignored", origin=one.origin) for one in empty)
         if not said[name] and not empty:

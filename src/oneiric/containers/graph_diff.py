@@ -59,7 +59,7 @@ def _voices(stack: Stack, selection: Selection) -> dict[Slot[Any], list[Binding]
     found: dict[Slot[Any], list[Binding]] = {}
     for rank, layer in reversed(selection.layers):
         for key, said in layer.bindings.items():
-            slot = stack.lookup(key)
+            slot = stack.meant(layer, key)
             if slot is not None:
                 found.setdefault(slot, []).append(Binding(layer.name, rank, said))
     return found

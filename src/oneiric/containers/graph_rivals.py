@@ -114,7 +114,7 @@ def silenced_rivals(stack: Stack) -> Mapping[Slot[Any], Sequence[Rival]]:
     found: dict[Slot[Any], list[Rival]] = {}
     for layer in reversed(stack.selection.silent):
         for key, said in layer.bindings.items():
-            slot = stack.lookup(key)
+            slot = stack.meant(layer, key)
             if slot is not None:
                 label = Binding(layer.name, 0, said).label
                 rival = Rival(label, layer.name, "ineligible", "layer-disabled", said.origin)

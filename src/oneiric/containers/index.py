@@ -128,11 +128,11 @@ class Index:
                 if edge.slot is not None and edge.slot not in self.used:
                     self.used.add(edge.slot)
                     work.append(edge.slot)
-        self._turned: list[Slot[Any]] = []  # who holds other slots than before
+        self._turned: set[Slot[Any]] = set()  # who holds other slots than before
         if before is not None:
             self.records.update((slot, _looked_at(source, slot)) for slot in before.used - self.used)
             had = before.records
-            self._turned = [slot for slot in self._own if slot not in had or self.records[slot].held != had[slot].held]
+            self._turned = {slot for slot in self._own if slot not in had or self.records[slot].held != had[slot].held}
             del before, had  # a fault that is chained to an exception holds this frame
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ class Stack:
         self.is_read = False
         self.forgotten: Callable[[], None] = lambda: None
         self._moved: dict[Slot[Any], None] | None = None
-        self._meant: dict[LayerContainer, dict[Any, Slot[Any]]] = {}  # while layers are ranked anew
+        self._meant: weakref.WeakKeyDictionary[LayerContainer, dict[Any, Slot[Any]]] = weakref.WeakKeyDictionary()
         self.discard: Callable[[Sequence[Cell]], None] = lambda cells: None
         self.rules: Rules = lambda selection: SecretRules()
         self._ranked: dict[tuple[str, str], Binding] = {}
@@ -115,18 +116,11 @@ class Stack:
             if profile is self.profile:
                 return
             layers, self.profile = self.layers, profile
-            self._meant = {layer: self._slots_of_types(layer) for layer in layers}
             for layer in reversed(layers):
                 self.drop(layer)
             for layer in layers:
                 self.put(layer)
-            self._meant = {}
             self.forget()
-
-    def _slots_of_types(self, layer: LayerContainer) -> dict[Any, Slot[Any]]:
-        """Return the slots that the types of an applied layer mean, though another slot may have the type by now."""
-        bound = {key: one for key, one in self.applied[layer].items() if not isinstance(key, (str, Slot))}
-        return {key: slot for key, one in bound.items() for slot in self.slots.every() if one in slot.bindings}
 
     def decorate(self, slot: Slot[Any], decoration: Decoration) -> None:
         """Let one more function wrap the object of a slot."""
@@ -149,13 +143,8 @@ class Stack:
 
     def spoken(self, layer: LayerContainer) -> list[Slot[Any]]:
         """Return the slots a layer speaks about: by a binding, a setting or a denial; it need not be applied."""
-        found = [*(self.lookup(key) for key in layer.bindings), *self._marked(layer)]
-        slots = [slot for slot in dict.fromkeys(found) if slot is not None]
-        applied = {*self.applied.get(layer, {}).values()}
-        if applied and sum(binding in applied for slot in slots for binding in slot.bindings) < len(applied):
-            # a type that it names has a second slot by now: for what was applied before, it means the first still
-            slots += [slot for slot in self.slots.every() if slot not in slots and applied & {*slot.bindings}]
-        return slots
+        found = [*(self.meant(layer, key) for key in layer.bindings), *self._marked(layer)]
+        return [slot for slot in dict.fromkeys(found) if slot is not None]
 
     def layer_of(self, binding: Binding) -> LayerContainer | None:
         """Return the applied layer that a binding belongs to."""
@@ -176,9 +165,11 @@ class Stack:
         applied = self.applied[layer]
         slots = self.slots.by_name
         for key in layer.bindings if keys is None else keys:
-            slot = slots.get(key) or self.lookup(key) or self._meant.get(layer, {}).get(key)
+            slot = slots.get(key) or self.meant(layer, key)
             if slot is None or key in applied:
                 continue
+            if not isinstance(key, (str, Slot)):
+                self._meant.setdefault(layer, {})[key] = slot
             binding = applied[key] = Binding(layer.name, rank, layer.bindings[key])
             slot.bindings = _insert(slot.bindings, binding) if slot.bindings else (binding,)
             bound.append(slot)
@@ -369,31 +360,22 @@ class Stack:
         found = [
             Binding(layer.name, rank, word)
             for rank, layer in selection.layers
-            for word in self.about(slot, layer.bindings, self.applied.get(layer))
+            for word in self.about(slot, layer, layer.bindings)
         ]
         return found[::-1]
 
-    def about(
-        self, slot: Slot[Any], words: Mapping[Any, Said], applied: Mapping[Any, Binding] | None = None
-    ) -> Iterator[Said]:
-        """
-        Yield what is said about a slot, by whichever of its names or by its type.
-
-        Args:
-            slot: The slot.
-            words: What a layer says.
-            applied: What of it is bound already: a type means the slot that it meant then.
-        """
-        applied = applied or {}
+    def about(self, slot: Slot[Any], layer: LayerContainer, words: Mapping[Any, Said]) -> Iterator[Said]:
+        """Yield what words of a layer say about a slot, by whichever of its names or by its type."""
         names = {slot.name, *(alias for alias, target in self.slots.aliases.items() if target == slot.name)}
         names |= {f"{slot.child}.{name}" for name in names}
         for key, word in words.items():
-            if isinstance(key, str):
-                is_meant = key in names
-            else:
-                is_meant = applied[key] in slot.bindings if key in applied else self.lookup(key) is slot
-            if is_meant:
+            if key in names if isinstance(key, str) else self.meant(layer, key) is slot:
                 yield word
+
+    def meant(self, layer: LayerContainer, key: Any) -> Slot[Any] | None:
+        """Return the slot that a layer's key means: of a type that was bound once, the one it was bound to."""
+        known = None if isinstance(key, str) else self._meant.get(layer, {}).get(key)
+        return known or self.lookup(key)
 
     def lookup(self, key: Any) -> Slot[Any] | None:
         """Return the slot of a slot, a name or a type; None if there is none, or several fit."""

@@ -82,7 +82,7 @@ def _layer_faults(container: Checked, layers: Iterable[LayerContainer]) -> Itera
         for key, said in () if layer in stack.checked else layer.bindings.items():
             path: tuple[str, ...] = (f"layer {layer.name}",)
             try:
-                slot = stack.resolve(key)
+                slot = stack.meant(layer, key) or stack.resolve(key)
                 path = (*path, f"slot {slot.name}")
                 if not isinstance(said.value, str):
                     check_fit(slot, said.value)
