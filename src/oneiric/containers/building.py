@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from oneiric.containers import active
@@ -287,7 +286,7 @@ class Builder:
         for decoration in plan.decorations_of(slot, cell.decorations):
             given, more = await self._fill_in(decoration.needs, here, is_async=is_async)
             inputs += more
-            with self._named(slot, decoration, here):
+            with _OwnCode(plan, slot, decoration, here):
                 built = getattr(decoration.function, "__injected__", decoration.function)(built, **given)
                 if _is_to_come(built):
                     built = await built
@@ -346,19 +345,8 @@ class Builder:
         needs = {name: need for name, need in self._plan.needs_of(provider).items() if name not in explicit}
         given, _ = await self._fill_in(needs, here, is_async=False)
         arguments = await self._settings(slot, self._plan.winner(slot), is_async=False)
-        with self._named(slot, provider, here):
+        with _OwnCode(self._plan, slot, provider, here):
             return provider.target(*arguments, **given, **explicit)
-
-    @contextmanager
-    def _named(self, slot: Slot[Any], provider: object, here: Way) -> Iterator[None]:
-        """Run an application's own constructor: what it raises is named and chained."""
-        try:
-            with active.within(self._plan):
-                yield
-        except (OneiricError, asyncio.CancelledError, GeneratorExit):
-            raise
-        except Exception as error:  # border: an application's own constructor; its error is named and chained
-            raise BuildFailed(slot.name, str(provider), error, path=here.nodes()) from error
 
     async def _call(self, slot: Slot[Any], provider: Provider[Any], is_async: bool) -> Any:
         """Ask an engine provider that somebody bound; what is still to come is awaited, and never handed on."""
@@ -382,9 +370,10 @@ class Builder:
         given: dict[str, Any],
         here: Way,
     ) -> Any:
-        target = getattr(provider.target, "__injected__", provider.target)
-        with self._named(cell.slot, provider, here):
-            is_class = inspect.isclass(target)  # most often, and it takes time to find out what a function is
+        made_by = provider.target
+        target = getattr(made_by, "__injected__", made_by)
+        with _OwnCode(self._plan, cell.slot, provider, here):
+            is_class = isinstance(target, type)  # most often, and it takes time to find out what a function is
             if not is_class and inspect.isasyncgenfunction(target):
                 agen = target(*arguments, **given)
                 built = await anext(agen)
@@ -415,6 +404,22 @@ class Builder:
             path=here.nodes(),
             fixes=(f'open it at the start: app.slot("{name}", eager=True)', "make the caller async"),
         )
+
+
+class _OwnCode(active.within):
+    """Runs code of the application for the time of a build: what it raises is named and chained."""
+
+    __slots__ = ("_here", "_made_by", "_slot")
+
+    def __init__(self, plan: Plan, slot: Slot[Any], made_by: object, here: Way) -> None:
+        super().__init__(plan)
+        self._slot, self._made_by, self._here = slot, made_by, here
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__()
+        error = raised[1]
+        if isinstance(error, Exception) and not isinstance(error, OneiricError):
+            raise BuildFailed(self._slot.name, str(self._made_by), error, path=self._here.nodes()) from error
 
 
 def _is_to_come(value: object) -> bool:

@@ -254,14 +254,14 @@ def _candidates(
         said[voice.layer].append(_candidate(position, voice, choice, wants, masked))
         masked |= voice.unset and not wants.ignores(voice)
     said["code"] += _offered(slot, selection, choice)
+    names = stack.slots.names_of(slot)
     for layer in selection.silent:
-        for word in [*stack.about(slot, layer, layer.bindings)][::-1]:
+        for word in [*stack.about(slot, names, layer, layer.bindings)][::-1]:
             binding = Binding(layer.name, 0, word)
             yield Candidate(layer.name, "ineligible", "layer-disabled", binding.label, origin=binding.origin)
     for name in reversed(selection.profile.order):
-        empty = [
-            word for _, one in selection.layers if one.name == name for word in stack.about(slot, one, one.ignored)
-        ]
+        speaking = [one for _, one in selection.layers if one.name == name]
+        empty = [word for one in speaking for word in stack.about(slot, names, one, one.ignored)]
         yield from said[name]
         yield from (Candidate(name, "absent", "empty-ignored", origin=one.origin) for one in empty)
         if not said[name] and not empty:

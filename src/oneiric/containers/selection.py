@@ -21,7 +21,7 @@ from oneiric.providers.catalog import Catalog
 from oneiric.providers.slot import Binding, Raw, Slot
 
 CODE_RANK = 10
-_NOTHING: Raw = MappingProxyType({})
+NOTHING: Raw = MappingProxyType({})
 SECRETS = "secrets"
 Owned = Callable[[Mapping[str, Said]], Mapping[str, Said]]
 Rules = Callable[["Selection"], SecretRules]
@@ -143,7 +143,7 @@ class Selection:
     def raw(self, prefix: str) -> Raw:
         """Return all that layers say below a prefix, as one mapping that can be compared with another."""
         if self.words.parents.isdisjoint((prefix, folded(prefix))):
-            return _NOTHING
+            return NOTHING
         below = (prefix + ".", folded(prefix) + ".")
         found: dict[tuple[str, str], object] = {}
         for speaker in self.words.speakers:

@@ -181,6 +181,13 @@ class Slots:
         slot = self.by_name.get(self.aliases.get(rest, rest))
         return slot if slot is not None and slot.child == child else None
 
+    def names_of(self, slot: Slot[Any]) -> set[str]:
+        """Return every name that means a slot: its own and its aliases, each also below its child container."""
+        names = {slot.name}
+        if self.aliases:
+            names.update(alias for alias, target in self.aliases.items() if target == slot.name)
+        return names | {f"{slot.child}.{name}" for name in names}
+
     def own_key(self, key: str) -> str:
         """Return the key of a setting below the slot's own name, where it stands below an alias."""
         found = max((name for name in self.aliases if key.startswith(f"{name}.")), key=len, default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oneiric.containers import cells
@@ -12,7 +12,7 @@ from oneiric.containers.decoration import Decoration
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.leases import Lease
-from oneiric.containers.selection import CODE_RANK, Rules, Selection
+from oneiric.containers.selection import CODE_RANK, NOTHING, Rules, Selection
 from oneiric.containers.slots import Slots
 from oneiric.core.choice import Choice, Offer
 from oneiric.core.errors import AmbiguousType, OneiricError, UnknownSlot
@@ -340,10 +340,12 @@ class Stack:
             for (layer, key), value in (cell.settings or {}).items()
         )
 
-    def raw_settings(self, slot: Slot[Any], binding: Binding, selection: Selection) -> Raw | None:
+    def raw_settings(self, slot: Slot[Any], binding: Binding, selection: Selection) -> Raw:
         """Return what layers say about the settings of an adapter, as a mapping that can be compared."""
+        if slot.name not in selection.words.parents and not isinstance(binding.said.value, SettingsProvider):
+            return NOTHING  # as of most slots
         prefix = self.prefix(slot, binding)
-        return None if prefix is None else selection.raw(prefix)
+        return NOTHING if prefix is None else selection.raw(prefix)
 
     def prefix(self, slot: Slot[Any], binding: Binding) -> str | None:
         """Return below which key the settings of a binding stand; None where it has none."""
@@ -357,17 +359,19 @@ class Stack:
 
     def said(self, slot: Slot[Any], selection: Selection) -> list[Binding]:
         """Return what the layers of a profile, which need not be the one in force, say about a slot; high to low."""
+        names = self.slots.names_of(slot)
         found = [
             Binding(layer.name, rank, word)
             for rank, layer in selection.layers
-            for word in self.about(slot, layer, layer.bindings)
+            if layer.bindings
+            for word in self.about(slot, names, layer, layer.bindings)
         ]
         return found[::-1]
 
-    def about(self, slot: Slot[Any], layer: LayerContainer, words: Mapping[Any, Said]) -> Iterator[Said]:
+    def about(
+        self, slot: Slot[Any], names: Collection[str], layer: LayerContainer, words: Mapping[Any, Said]
+    ) -> Iterator[Said]:
         """Yield what words of a layer say about a slot, by whichever of its names or by its type."""
-        names = {slot.name, *(alias for alias, target in self.slots.aliases.items() if target == slot.name)}
-        names |= {f"{slot.child}.{name}" for name in names}
         for key, word in words.items():
             if key in names if isinstance(key, str) else self.meant(layer, key) is slot:
                 yield word

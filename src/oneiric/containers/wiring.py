@@ -71,7 +71,7 @@ class Wiring:
         """What the layers say."""
         return self.stack.selection
 
-    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw | None:
+    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw:
         """Return what layers say about the settings of a binding, as a mapping that can be compared."""
         return self.stack.raw_settings(slot, binding, self.selection)
 

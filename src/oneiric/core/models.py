@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from oneiric.core.aliases import aliased, own_place
 from oneiric.core.errors import InvalidShadowed, InvalidValue, OneiricError, SecretUnavailable
@@ -22,6 +23,20 @@ from oneiric.core.values import MISSING, Field, Value, opened
 _SCALARS = frozenset({int, float, bool, type(None)})
 
 
+class _Trait(NamedTuple):
+    """What a model says of one of its fields, wherever its settings stand."""
+
+    name: str
+    secret: bool
+    takes_none: bool
+    sealed: tuple[tuple[str, ...], ...]
+    guarded: tuple[tuple[str, ...], ...]
+    public: bool
+
+
+_traits: weakref.WeakKeyDictionary[type, list[_Trait]] = weakref.WeakKeyDictionary()
+
+
 def fields_of(model: Any, prefix: str) -> Iterator[Field]:
     """
     Yield the settings of a pydantic model class under a dotted prefix, by name.
@@ -29,25 +44,39 @@ def fields_of(model: Any, prefix: str) -> Iterator[Field]:
     A field hides its value if its type is secret, or if its name sounds so and it is not declared `Public`. It is
     required if it has no default, or if its default is None and its type has no None.
     """
-    for name in sorted(model.model_fields):
-        info = model.model_fields[name]
+    fields = model.model_fields
+    for name, secret, takes_none, sealed, guarded, public in _traits_of(model):
+        info = fields[name]
         default = MISSING if info.is_required() else info.get_default(call_default_factory=True)
+        required = default is MISSING or (default is None and not takes_none)
         key = f"{prefix}.{name}"
-        typed_so = tuple(_parts(info, _is_typed_secret))
-        named_so = is_secret_name(name) and Public not in info.metadata
-        is_spelled = folded(key)
-        yield Field(
-            key,
-            info.annotation,
-            default,
-            secret=named_so or () in typed_so or _holds_secret(info.annotation),
-            origin=FieldOrigin(model, name),
-            required=default is MISSING or (default is None and not _takes_none(info.annotation)),
-            sealed=typed_so,
-            guarded=tuple(_parts(info, _is_protected)),
-            spelled=is_spelled if is_spelled != key else "",
-            public=Public in info.metadata,
-        )
+        spelled = folded(key)
+        spelled = "" if spelled == key else spelled
+        origin = FieldOrigin(model, name)
+        yield Field(key, info.annotation, default, secret, origin, required, sealed, guarded, spelled, public)
+
+
+def _traits_of(model: Any) -> list[_Trait]:
+    """Return the traits of a model's fields, by name; finding them takes longer than deciding the values."""
+    known = _traits.get(model)
+    if known is None:
+        known = [_trait(name, info) for name, info in sorted(model.model_fields.items())]
+        if model.__pydantic_complete__:  # else a type that is named before it is defined is still to come
+            _traits[model] = known
+    return known
+
+
+def _trait(name: str, info: Any) -> _Trait:
+    typed_so = tuple(_parts(info, _is_typed_secret))
+    named_so = is_secret_name(name) and Public not in info.metadata
+    return _Trait(
+        name,
+        named_so or () in typed_so or _holds_secret(info.annotation),
+        _takes_none(info.annotation),
+        typed_so,
+        tuple(_parts(info, _is_protected)),
+        Public in info.metadata,
+    )
 
 
 def _parts(info: Any, asked: Callable[[Any], bool], above: tuple[Any, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -49,6 +49,9 @@ class Filled(NamedTuple):
         return {"winner": self.winner, "layer": self.layer, "origin": self.origin}
 
 
+NOBODY = Filled(None, None, None)
+
+
 class SlotChange(NamedTuple):
     """
     One slot that two generations fill otherwise.
@@ -144,4 +147,4 @@ def _filled(stack: Stack, slot: Slot[Any], selection: Selection) -> tuple[Filled
     except OneiricError as error:
         return Filled(None, None, error.code), {}
     raw = stack.raw_settings(slot, binding, selection)
-    return Filled(binding.label, binding.layer, str(binding.origin)), raw or {}
+    return Filled(binding.label, binding.layer, str(binding.origin)), raw

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from oneiric.containers.closing import running_loop
@@ -134,9 +134,10 @@ class Lifecycle:
 
     def discard(self, cells: Sequence[Cell]) -> None:
         """Close what was built for these cells; `settled` waits for it."""
+        left = set(cells)
         with self._lock:
-            gone = [held for held in reversed(self._held) if held.cell in cells]
-            self._held = [held for held in self._held if held.cell not in cells]
+            gone = [held for held in reversed(self._held) if held.cell in left]
+            self._held = [held for held in self._held if held.cell not in left]
             self._discarded += gone
         if not gone or self._loop is None or self._loop.is_closed():
             return
@@ -251,20 +252,21 @@ class Lifecycle:
                 log().info("slot closed", slot=one.slot)
         return failures
 
-    async def ask(self, cell: Cell) -> Health | None:
-        """Ask the open object of one cell for its health, within its budget; None where it tells of none."""
-        held = next((one for one in list(self._held) if one.cell is cell and hasattr(one.built, "health")), None)
-        return None if held is None else await _health(held)
+    def asked(self, cells: Iterable[Cell]) -> dict[Cell, Opened]:
+        """Return what is open for these cells, and can tell of its health, by cell."""
+        wanted = set(cells)
+        return {one.cell: one for one in list(self._held) if one.cell in wanted and hasattr(one.built, "health")}
 
     async def health(self) -> dict[str, Health]:
         """Ask every open adapter for its health, all at once; one that does not answer in time is not healthy."""
         shown = [held for held in list(self._held) if held.cell.slot.cell is held.cell]  # others are set aside
         asked = [held for held in shown if hasattr(held.built, "health")]
-        answers = await asyncio.gather(*(_health(held) for held in asked))
+        answers = await asyncio.gather(*(health_of(held) for held in asked))
         return dict(sorted(zip((held.slot for held in asked), answers, strict=True)))
 
 
-async def _health(held: Opened) -> Health:
+async def health_of(held: Opened) -> Health:
+    """Ask an open object for its health; one that raises, or does not answer in time, is not healthy."""
     began = time.perf_counter()
     check: Callable[[], Any] = held.built.health
     try:

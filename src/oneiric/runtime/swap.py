@@ -24,13 +24,14 @@ from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError, SwapFailed, Unhealthy
 from oneiric.core.log import log
 from oneiric.providers.slot import Cell, Slot
-from oneiric.runtime.generations import Generation, Generations, SlotChange, changes
-from oneiric.runtime.lifecycle import Lifecycle
+from oneiric.runtime.generations import NOBODY, Generation, Generations, SlotChange, changes
+from oneiric.runtime.lifecycle import Lifecycle, health_of
 from oneiric.runtime.swap_events import Recorder, SwapEvent, SwapStep
 
+Tell = Callable[[SwapStep, Iterable[str]], None]
 BUILD_TIMEOUT_S, DRAIN_GRACE_S, DRAIN_TIMEOUT_S = 30.0, 2.0, 30.0  # until section `swap` is read
 LOOK_S = 0.02  # between two looks at the leases
-_LOGGED = {"failed": "WARNING", "flipped": "INFO"}  # what is opened and closed between has lines of its own
+LOGGED = {"failed": "WARNING", "flipped": "INFO"}  # what is opened and closed between has lines of its own
 
 
 class Change(NamedTuple):
@@ -169,19 +170,20 @@ class Swaps:
             code = getattr(causes[0], "code", error.code)
             self.tell(SwapEvent("failed", self._app.generation or 0, "", None, None, None, None, 0.0, code, cause))
 
-    def is_heard(self, step: SwapStep) -> bool:
-        """Tell whether anybody wants to know of a step: the log has a line of some, recorders keep all."""
-        return step in _LOGGED or bool(self._recorders)
+    @property
+    def is_recorded(self) -> bool:
+        """Whether somebody keeps every step; the log has lines of some only."""
+        return bool(self._recorders)
 
-    def tell(self, event: SwapEvent) -> None:
+    def tell(self, event: SwapEvent, *, is_logged: bool = True) -> None:
         """Tell everybody of one step."""
-        if (level := _LOGGED.get(event.step)) is not None:
+        if is_logged and (level := LOGGED.get(event.step)) is not None:
             fields = {name: value for name, value in event.fields().items() if name != "step"}
             log().log(level, f"swap {event.step}", **fields)
         for recorder in self._recorders:
             recorder.record(event)
 
-    def drain(self, old: Sequence[Cell], tell: Callable[[SwapStep, str], None]) -> None:
+    def drain(self, old: Sequence[Cell], tell: Tell) -> None:
         """Close old objects when nobody holds their generation any more; the stop of the application does so too."""
         held = [*self._leases]
         self._leases.append(self._app.stack.lease)
@@ -190,7 +192,7 @@ class Swaps:
             self._draining.add(task)
             task.add_done_callback(self._draining.discard)
 
-    async def _drain(self, old: Sequence[Cell], held: Sequence[Lease], tell: Callable[[SwapStep, str], None]) -> None:
+    async def _drain(self, old: Sequence[Cell], held: Sequence[Lease], tell: Tell) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await self._wait(self.drain_grace_s)
@@ -200,12 +202,11 @@ class Swaps:
         if left:
             log().warning("a swap does not wait any longer for calls of before", calls=left)
         self._leases = [lease for lease in self._leases if lease not in held or lease.count]
-        for cell in old:
-            tell("drained", cell.slot.name)
+        names = [cell.slot.name for cell in old]
+        tell("drained", names)
         self._app.lifecycle.discard(old)
         await self._app.lifecycle.settled()
-        for cell in old:
-            tell("closed", cell.slot.name)
+        tell("closed", names)
 
     async def end(self) -> None:
         """Wait for nothing any more: the application stops, and closes all that is open."""
@@ -235,16 +236,14 @@ class _Transaction:
         self._slots = {one.slot: one for one in differing}
         if not differing and says_the_same(self._change.drop, self._change.put):
             return Swapped(self._number - 1, (), (), is_same=True)
-        for name in self._slots:
-            self._tell("planned", name)
+        self._tell("planned", self._slots)
         if faults := self._new_faults(beside):
             raise self._failed("plan", faults, list(self._slots))
         await self._build(beside)
         rebuilt = [slot.name for slot in beside.made]
         old = self._app.stack.exchange(self._change.drop, self._change.put, beside.made)
         generation = self._app.advance(self._change.cause)
-        for name in dict.fromkeys([*self._slots, *rebuilt]):
-            self._tell("flipped", name)
+        self._tell("flipped", dict.fromkeys([*self._slots, *rebuilt]))
         self._swaps.drain(old, self._tell)
         return Swapped(generation.number, differing, tuple(rebuilt))
 
@@ -260,13 +259,14 @@ class _Transaction:
             async with asyncio.timeout(self._swaps.build_timeout_s):
                 for slot in beside.rebuilt:
                     await beside.make(slot)
-                    self._tell("built", slot.name)
+                    self._tell("built", [slot.name])
             step = "health"
+            asked = self._app.lifecycle.asked(beside.made.values())
             for slot, cell in beside.made.items():
-                health = await self._app.lifecycle.ask(cell)
+                health = await health_of(asked[cell]) if cell in asked else None
                 if health is not None and not health.ok:
                     raise Unhealthy(slot.name, health.detail)
-                self._tell("healthy", slot.name)
+                self._tell("healthy", [slot.name])
         except BaseException as error:  # cleans up, and raises it again or says what became of the swap
             await self._discard(beside)
             if not isinstance(error, Exception):
@@ -279,19 +279,17 @@ class _Transaction:
 
     def _failed(self, step: str, causes: Sequence[BaseException], slots: Iterable[str]) -> SwapFailed:
         error = SwapFailed(step, causes, slots=tuple(slots))
-        for name in dict.fromkeys([*self._slots, *error.slots]):
-            first = causes[0]
-            self._tell("failed", name, first.code if isinstance(first, OneiricError) else type(first).__name__)
+        first = causes[0]
+        code = first.code if isinstance(first, OneiricError) else type(first).__name__
+        self._tell("failed", dict.fromkeys([*self._slots, *error.slots]), code)
         return error
 
-    def _tell(self, step: SwapStep, slot: str, error: str | None = None) -> None:
-        if not self._swaps.is_heard(step):
-            return
-        change = self._slots.get(slot)
-        after = change.after if change is not None else None
+    def _tell(self, step: SwapStep, slots: Iterable[str], error: str | None = None) -> None:
+        """Tell of one step of some slots; those that are only built again, since others change, the log leaves out."""
         number = self._number - 1 if step == "failed" else self._number
-        seconds = round(time.perf_counter() - self._began, 4)
-        before = change.before.winner if change is not None else None
-        winner, layer, origin = (after.winner, after.layer, after.origin) if after is not None else (None, None, None)
-        event = SwapEvent(step, number, slot, before, winner, layer, origin, seconds, error, self._change.cause)
-        self._swaps.tell(event)
+        for slot in slots if self._swaps.is_recorded else self._slots if step in LOGGED else ():
+            change = self._slots.get(slot)
+            before, after = (change.before.winner, change.after) if change is not None else (None, NOBODY)
+            seconds = round(time.perf_counter() - self._began, 4)
+            event = SwapEvent(step, number, slot, before, *after, seconds, error, self._change.cause)
+            self._swaps.tell(event, is_logged=change is not None)
