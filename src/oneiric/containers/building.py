@@ -317,8 +317,11 @@ class Builder:
             for found in answer.slots:
                 home = self._plan.keeper_of(found)
                 source = home.cell_of(found)
-                objects.append(await self.aget(source, home, here) if is_async else self.get(source, home, here))
                 inputs.append(source)
+                if source.is_built:
+                    objects.append(source.live)
+                else:
+                    objects.append(await self.aget(source, home, here) if is_async else self.get(source, home, here))
             given[parameter] = answer.assemble(objects)
         return given, tuple(inputs)
 

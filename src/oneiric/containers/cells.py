@@ -23,10 +23,11 @@ def reached(changed: Iterable[Slot[Any]], every: Iterable[Slot[Any]]) -> list[Sl
 
     Each slot comes after those it was built from.
     """
-    dependants: dict[Slot[Any], list[Slot[Any]]] = {}
+    dependants: dict[Slot[Any], dict[Slot[Any], None]] = {}
     for slot in every:
-        for source in {source.slot for cell in (slot.cell, *slot.stash) for source in cell.inputs}:
-            dependants.setdefault(source, []).append(slot)
+        for cell in (slot.cell, *slot.stash) if slot.stash else (slot.cell,):
+            for source in cell.inputs:
+                dependants.setdefault(source.slot, {})[slot] = None
     if not dependants:
         return list(dict.fromkeys(changed))
     order: list[Slot[Any]] = []
@@ -37,7 +38,7 @@ def reached(changed: Iterable[Slot[Any]], every: Iterable[Slot[Any]]) -> list[Sl
 
 
 def _visit(
-    start: Slot[Any], dependants: Mapping[Slot[Any], list[Slot[Any]]], seen: set[Slot[Any]], order: list[Slot[Any]]
+    start: Slot[Any], dependants: Mapping[Slot[Any], Iterable[Slot[Any]]], seen: set[Slot[Any]], order: list[Slot[Any]]
 ) -> None:
     """Append in post-order, without recursion."""
     if start in seen:
@@ -46,13 +47,17 @@ def _visit(
     work = [(start, iter(dependants.get(start, ())))]
     while work:
         slot, rest = work[-1]
-        following = next((other for other in rest if other not in seen), None)
-        if following is None:
+        for following in rest:
+            if following in seen:
+                continue
+            seen.add(following)
+            if following in dependants:
+                work.append((following, iter(dependants[following])))
+                break
+            order.append(following)
+        else:
             order.append(slot)
             work.pop()
-        else:
-            seen.add(following)
-            work.append((following, iter(dependants.get(following, ()))))
 
 
 def move(changed: Iterable[Slot[Any]], every: Iterable[Slot[Any]], state_of: StateOf, is_said: IsSaid) -> list[Cell]:
@@ -89,13 +94,14 @@ def move(changed: Iterable[Slot[Any]], every: Iterable[Slot[Any]], state_of: Sta
 
 def _fits(cell: Cell, binding: Binding | None, settings: Raw | None) -> bool:
     """Tell whether a cell stands for a state, and all it was built from is what its slots show now."""
-    same = cell.binding is binding and cell.settings == settings and cell.decorations == cell.slot.decorations
-    return same and all(source.slot.cell is source for source in cell.inputs)
+    if cell.binding is not binding or cell.settings != settings or cell.decorations != cell.slot.decorations:
+        return False
+    return not any(source.slot.cell is not source for source in cell.inputs)
 
 
 def _forgotten(slot: Slot[Any], is_said: IsSaid) -> list[Cell]:
     """Take the cells out of the stash that no change leads back to, and what was built from such a cell."""
-    gone = [cell for cell in slot.stash if not (is_said(cell) and _has_inputs(cell))]
+    gone = [cell for cell in slot.stash if not (_has_inputs(cell) and is_said(cell))]
     if gone:
         slot.stash = tuple(cell for cell in slot.stash if cell not in gone)
     return gone
@@ -103,4 +109,7 @@ def _forgotten(slot: Slot[Any], is_said: IsSaid) -> list[Cell]:
 
 def _has_inputs(cell: Cell) -> bool:
     """Tell whether all that a cell was built from is shown, or set aside."""
-    return all(source.slot.cell is source or source in source.slot.stash for source in cell.inputs)
+    for source in cell.inputs:
+        if source.slot.cell is not source and source not in source.slot.stash:
+            return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from typing import Any
 
 from oneiric.core.errors import WrongType
@@ -10,6 +11,8 @@ from oneiric.core.importing import load
 from oneiric.providers.adapter import ObjectProvider
 from oneiric.providers.engine import Object, Provider
 from oneiric.providers.slot import Slot, described
+
+_members: weakref.WeakKeyDictionary[type, tuple[set[str], set[str]]] = weakref.WeakKeyDictionary()
 
 
 def declared_type(slot: Slot[Any]) -> Any:
@@ -32,14 +35,14 @@ def check_fit(slot: Slot[Any], value: object) -> None:
         if not callable(value):
             raise WrongType(slot.name, "a callable", _given(value))
         return
-    if type(value) is slot.type:
+    if value is slot.type or type(value) is slot.type:
         return
     wanted = declared_type(slot)
     if wanted is None or not isinstance(wanted, type):
         return
     if isinstance(value, ObjectProvider):
         value = value.target
-        if not inspect.isclass(value):
+        if not isinstance(value, type):
             return
     elif isinstance(value, Provider):
         if not isinstance(value, Object):
@@ -60,10 +63,10 @@ def _given(value: object) -> str:
 
 def _missing(wanted: type, value: object) -> list[str] | None:
     """Return None if the value fits, else the members it lacks (empty where inheritance decides)."""
-    is_class = inspect.isclass(value)
     if not getattr(wanted, "_is_protocol", False):
         fits = issubclass(value, wanted) if isinstance(value, type) else isinstance(value, wanted)
         return None if fits else []
+    is_class = isinstance(value, type)
     methods, attributes = members_of(wanted)
     asked = methods if is_class else methods | attributes  # a class may set an attribute when it is made
     return sorted(name for name in asked if not hasattr(value, name)) or None
@@ -71,6 +74,13 @@ def _missing(wanted: type, value: object) -> list[str] | None:
 
 def members_of(protocol: type) -> tuple[set[str], set[str]]:
     """Return the public methods and the annotated attributes of a Protocol, inherited ones too."""
+    known = _members.get(protocol)
+    if known is None:
+        known = _members[protocol] = _read_members(protocol)
+    return known
+
+
+def _read_members(protocol: type) -> tuple[set[str], set[str]]:
     methods: set[str] = set()
     attributes: set[str] = set()
     for base in protocol.__mro__:

@@ -27,7 +27,10 @@ async def entered(made: Any, target: Any, keeper: Keeping, cell: Cell) -> Any:
     class was registered itself. An object that merely has `__enter__`, such as a lock that a function returns, is a
     value: its owner did not say that it should be entered.
     """
-    if not (_is_decorated(made) or (inspect.isclass(target) and not hasattr(target, "open"))):
+    kind = type(made)
+    if not (hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")):
+        return made
+    if not (_is_decorated(made) or (isinstance(target, type) and not hasattr(target, "open"))):
         return made
     if isinstance(made, AbstractAsyncContextManager):
         value = await made.__aenter__()

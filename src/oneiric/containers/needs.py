@@ -182,7 +182,7 @@ def read_needs(fn: Any) -> Mapping[str, Need]:
     injected = getattr(code, "__site__", None)
     if injected is not None:
         return injected.needs  # type: ignore[no-any-return]  # its type lives one floor up
-    if not inspect.isfunction(code) and not inspect.ismethod(code):
+    if not isinstance(code, (types.FunctionType, types.MethodType)):
         return {}
     known = _known.get(fn)
     if known is None:

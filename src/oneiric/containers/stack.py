@@ -330,14 +330,16 @@ class Stack:
     def is_said(self, cell: Cell) -> bool:
         """Tell whether the layers still say all that a cell stands for, so that it is there when others leave."""
         binding = cell.binding
-        if not set(cell.decorations) <= set(cell.slot.decorations):
+        if cell.decorations and not set(cell.decorations) <= set(cell.slot.decorations):
             return False
-        if binding is None or not (binding.layer == "code" or any(binding is one for one in cell.slot.bindings)):
+        if binding is None or not (binding.layer == "code" or binding in cell.slot.bindings):
             return False
-        speakers = self.selection.words.speakers if cell.settings else ()
+        if not cell.settings:
+            return True
+        speakers = self.selection.words.speakers
         return all(
             any(one.layer == layer and key in one.said and one.said[key].value == value for one in speakers)
-            for (layer, key), value in (cell.settings or {}).items()
+            for (layer, key), value in cell.settings.items()
         )
 
     def raw_settings(self, slot: Slot[Any], binding: Binding, selection: Selection) -> Raw:

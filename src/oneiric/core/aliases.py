@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from oneiric.core.texts import folded, plain_type
 
 Place = tuple[str | int, ...]  # a key of the data, and the way further in
+_renaming: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
 class OwnPath(NamedTuple):
@@ -66,13 +68,22 @@ def model_of(annotation: Any) -> Any:
     return kind if hasattr(kind, "model_fields") else None
 
 
-def is_renaming(model: Any, above: tuple[Any, ...] = ()) -> bool:
+def is_renaming(model: Any) -> bool:
     """Tell whether a model, or one inside it, takes a field under another name, or one that variables cannot spell."""
+    known = _renaming.get(model)
+    if known is None:
+        known = _renames(model, ())
+        if model.__pydantic_complete__:  # else a type that is named before it is defined is still to come
+            _renaming[model] = known
+    return known
+
+
+def _renames(model: Any, above: tuple[Any, ...]) -> bool:
     for name, info in model.model_fields.items():
         inner = model_of(info.annotation)
         if info.validation_alias is not None or folded(name) != name:
             return True
-        if inner is not None and inner not in above and is_renaming(inner, (*above, model)):
+        if inner is not None and inner not in above and _renames(inner, (*above, model)):
             return True
     return False
 
@@ -127,6 +138,8 @@ def _as_variable(written: Sequence[str]) -> Iterator[str]:
 
 def aliased(model: Any, tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return values by the names of fields as a model takes them; a key that is no field stays as it is."""
+    if not is_renaming(model):
+        return dict(tree)
     data: dict[str, Any] = {}
     for name in sorted(tree, key=lambda key: key not in model.model_fields):  # what is written as an alias counts more
         value = tree[name]

@@ -8,6 +8,7 @@ import re
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from oneiric.core.aliases import aliased, own_place
@@ -172,14 +173,23 @@ def validated(model: Any, values: Iterable[Value]) -> Any:
         InvalidValue: The winning value of a field does not fit; the error names key and origin, never the value.
         SecretUnavailable: The value of a secret was not fetched yet.
     """
-    faults = list(faults_of(model, decided := list(values)))
+    from pydantic import ValidationError
+
+    decided = list(values)
+    given = {v.field.name: opened(v.value) for v in decided if v.value is not MISSING}
+    if not any(value.error is not None or value.wanted for value in decided):
+        for value in decided:
+            _remember(value)
+        with suppress(ValidationError):  # what it has against them is told by key below
+            return built(model, given)
+    faults = list(faults_of(model, decided))
     if faults:
         raise faults[0]
     for value in decided:
         for name, _ in value.wanted:
             why = "nobody fetched it: start the application first"
             raise SecretUnavailable(value.field.key, name, why=why, fixes=("await app.start()",))
-    return built(model, {v.field.name: opened(v.value) for v in decided if v.value is not MISSING})
+    return built(model, given)
 
 
 def built(model: Any, given: Mapping[str, Any]) -> Any:

@@ -61,7 +61,8 @@ class ObjectProvider(Provider):  # type: ignore[type-arg]  # the engine's stub i
     @property
     def opens(self) -> bool:
         """Whether the object has a life of its own: a class with `open`."""
-        return inspect.isclass(self.target) and hasattr(self.target, "open")
+        target = self.target
+        return isinstance(target, type) and hasattr(target, "open")
 
     @property
     def needs_loop(self) -> bool:
@@ -72,7 +73,8 @@ class ObjectProvider(Provider):  # type: ignore[type-arg]  # the engine's stub i
     @property
     def settings_class(self) -> Any:
         """The class of its settings; None where it has none."""
-        return getattr(self.target, "Settings", None) if inspect.isclass(self.target) else None
+        target = self.target
+        return getattr(target, "Settings", None) if isinstance(target, type) else None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Make one object from what is given; nothing is injected here."""

@@ -179,12 +179,11 @@ class Application(ConfiguredContainer):
         async with self._changing("a swap"):
             before = self._swapped if self._swapped in self.stack.applied else None
             given = {slot.name: binding.said for slot, binding in self._given(layer).items()}
-            merged = LayerContainer("explicit", origin=layer.origin)
-            merged.bindings = {**(before.bindings if before is not None else {}), **given}
+            layer.bindings = {**(before.bindings if before is not None else {}), **given}
             gone = [*drop, *([before] if before is not None else [])]
-            swapped = await self.swaps.make(Change(gone, [merged], eager=True))
-            if merged in self.stack.applied:
-                self._swapped = merged
+            swapped = await self.swaps.make(Change(gone, [layer], eager=True))
+            if layer in self.stack.applied:
+                self._swapped = layer
             return swapped
 
     async def rollback(self, generation: int) -> Swapped:
