@@ -61,7 +61,7 @@ class Inheriting(View):
         """What the parent's layers and its own say."""
         theirs = self.under.selection
         if self._selection is None or self._selection[0] is not theirs:
-            mine = self.stack.selection_in(theirs.profile, self.layers)
+            mine = self.stack.selection_in(theirs.profile, self.layers, theirs)
             self._selection = (theirs, mine)
         return self._selection[1]
 

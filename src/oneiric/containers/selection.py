@@ -27,6 +27,18 @@ Owned = Callable[[Mapping[str, Said]], Mapping[str, Said]]
 Rules = Callable[["Selection"], SecretRules]
 
 
+class _Heard:
+    """What layers say about settings, and what was decided; states that differ in who fills slots alone share it."""
+
+    __slots__ = ("losses", "rules", "values", "words")
+
+    def __init__(self) -> None:
+        self.words: Words | None = None
+        self.rules: SecretRules | None = None
+        self.values: dict[tuple[str, Any], list[Value]] = {}  # by prefix and model: two classes may have one name
+        self.losses = 0  # what was known of secrets when the values were decided
+
+
 class Selection:
     """
     One state of the layers in one profile; a change makes another.
@@ -38,6 +50,7 @@ class Selection:
         owned: Brings settings that stand below an alias under the slot's own name.
         rules: Returns the rules by which secrets count in this state.
         protected: The slots in which a remote manifest has no say.
+        before: Another state, which may say the same about settings.
     """
 
     def __init__(
@@ -49,6 +62,7 @@ class Selection:
         *,
         rules: Rules = lambda selection: SecretRules(),
         protected: Collection[str] = (SECRETS,),
+        before: Selection | None = None,
     ) -> None:
         self.catalog = catalog
         self.profile = profile
@@ -58,10 +72,17 @@ class Selection:
         self._owned = owned
         self._make_rules = rules
         self._protected = protected
-        self._words: Words | None = None
-        self._rules: SecretRules | None = None
-        self._values: dict[str, list[Value]] = {}
-        self._losses = 0  # what was known of secrets when the values were decided
+        self._heard: _Heard = before._heard if before is not None and self._hears_as(before) else _Heard()
+
+    def _hears_as(self, other: Selection) -> bool:
+        """Tell whether another state is sure to say the same about settings and secrets, by a look at the layers."""
+        if other.profile is not self.profile:
+            return False
+        mine, theirs = ([layer for _, layer in one.layers] for one in (self, other))
+        differing = {*mine} ^ {*theirs}
+        if any(_tells_of_settings(layer) for layer in differing):
+            return False
+        return [one for one in mine if one not in differing] == [one for one in theirs if one not in differing]
 
     def offers(self, slot: Slot[Any]) -> Mapping[str, Offer]:
         """Return the adapters of the slot's category, by name."""
@@ -101,35 +122,36 @@ class Selection:
     @property
     def words(self) -> Words:
         """What each layer says about settings."""
-        if self._words is None:
+        if self._heard.words is None:
             said = [(rank, Speaker(one.name, self._owned(one.settings), one.trust)) for rank, one in self.layers]
             said = [(rank, speaker) for rank, speaker in said if speaker.said]
             if (store := self.profile.rank(SECRETS)) is not None:
                 said.append((store, Speaker(SECRETS, is_store=True)))
                 said.sort(key=lambda item: item[0])
-            self._words = Words(speaker for _, speaker in said)
-        return self._words
+            self._heard.words = Words(speaker for _, speaker in said)
+        return self._heard.words
 
     @property
     def rules(self) -> SecretRules:
         """By which rules secrets count."""
-        if self._rules is None:
-            self._rules = self._make_rules(self)
-        return self._rules
+        if self._heard.rules is None:
+            self._heard.rules = self._make_rules(self)
+        return self._heard.rules
 
     def values(self, prefix: str, model: Any) -> list[Value]:
         """Return the decided value of every field of a settings model, by name."""
-        if self._rules is not None and (losses := self._rules.losses()) != self._losses:
-            self._losses = losses
-            self._values.clear()
-        if prefix not in self._values:
+        heard = self._heard
+        if heard.rules is not None and (losses := heard.rules.losses()) != heard.losses:
+            heard.losses = losses
+            heard.values.clear()
+        found = heard.values.get((prefix, model))
+        if found is None:
             rules = SecretRules() if prefix == SECRETS else self.rules  # the rules are made of that section
             words = self.words.renamed(prefix, model)
             found = [evaluate(field, words, rules) for field in fields_of(model, prefix)]
-            if any(value.wanted or value.error is not None for value in found):
-                return found  # more may be known of its secrets when somebody asks again
-            self._values[prefix] = found
-        return self._values[prefix]
+            if not any(value.wanted or value.error is not None for value in found):
+                heard.values[prefix, model] = found  # else more may be known of its secrets when somebody asks again
+        return found
 
     def value(self, field: Field, rules: SecretRules | None = None) -> Value:
         """Return the decided value of one setting; by other rules than those in force, where some are given."""
@@ -137,8 +159,8 @@ class Selection:
 
     def renew(self) -> None:
         """Decide all values again: more is known of secrets now."""
-        self._values.clear()
-        self._rules = None
+        self._heard.values.clear()
+        self._heard.rules = None
 
     def raw(self, prefix: str) -> Raw:
         """Return all that layers say below a prefix, as one mapping that can be compared with another."""
@@ -150,3 +172,9 @@ class Selection:
             said = {(speaker.layer, key): said.value for key, said in speaker.said.items() if key.startswith(below)}
             found.update(said)
         return found
+
+
+def _tells_of_settings(layer: LayerContainer) -> bool:
+    """Tell whether a layer may say anything about settings, or about who fills the slot of the secret store."""
+    keys = layer.bindings
+    return bool(layer.settings or layer.deny) or any(not isinstance(k, str) or k.endswith(SECRETS) for k in keys)

@@ -12,7 +12,7 @@ from oneiric.containers.decoration import Decoration
 from oneiric.containers.fitting import check_fit
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.leases import Lease
-from oneiric.containers.selection import CODE_RANK, NOTHING, Rules, Selection
+from oneiric.containers.selection import CODE_RANK, NOTHING, SECRETS, Rules, Selection
 from oneiric.containers.slots import Slots
 from oneiric.core.choice import Choice, Offer
 from oneiric.core.errors import AmbiguousType, OneiricError, UnknownSlot
@@ -62,6 +62,7 @@ class Stack:
         self.rules: Rules = lambda selection: SecretRules()
         self._ranked: dict[tuple[str, str], Binding] = {}
         self._selection: Selection | None = None
+        self._before: Selection | None = None  # that of the state before, where slots are declared as they were
         self.lease = Lease()
         self._is_wide = False
         self._held_back: list[Slot[Any]] | None = None  # slots of a change that is not seen before it is whole
@@ -72,7 +73,8 @@ class Stack:
         with self.lock:  # else one that was made from the layers of before could be kept after a change
             if self._selection is None:
                 self.is_read = True
-                self._selection = self.selection_in(self.profile, self.layers)
+                self._selection = self.selection_in(self.profile, self.layers, self._before)
+                self._before = None
             return self._selection
 
     @property
@@ -80,10 +82,14 @@ class Stack:
         """The same, if it was made already."""
         return self._selection
 
-    def selection_in(self, profile: Profile, layers: Iterable[LayerContainer]) -> Selection:
-        """Return what layers say in a profile, which need not be the one in force."""
+    def selection_in(
+        self, profile: Profile, layers: Iterable[LayerContainer], before: Selection | None = None
+    ) -> Selection:
+        """Return what layers say in a profile, which need not be the one in force; see `Selection` for `before`."""
+        slots = self.slots
+        before = None if SECRETS in slots.aliases.values() else before
         return Selection(
-            self.catalog, profile, layers, self.slots.owned, rules=self.rules, protected=self.slots.protected
+            self.catalog, profile, layers, slots.owned, rules=self.rules, protected=slots.protected, before=before
         )
 
     def put(self, layer: LayerContainer) -> LayerContainer:
@@ -267,6 +273,7 @@ class Stack:
 
     def forget(self, moved: Iterable[Slot[Any]] | None = None) -> None:
         """Drop what was derived from an older state, in which some slots were otherwise; by default all of them."""
+        self._before = None if moved is None else self._selection or self._before
         if moved is None:
             self._moved = None
         elif self._moved is not None:

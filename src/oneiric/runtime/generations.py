@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.selection import Selection
 from oneiric.containers.stack import Stack
 from oneiric.core.errors import OneiricError, UnknownGeneration
 from oneiric.core.profiles import Profile
-from oneiric.providers.slot import Slot
+from oneiric.providers.slot import Binding, Raw, Slot
 
 KEPT = 50  # generations that can be asked about, or gone back to
 
@@ -116,20 +116,46 @@ class Generations:
         """
         old, new = self.at(before), self.at(after)
         differing = [layer for layer in (*old.layers, *new.layers) if (layer in old.layers) != (layer in new.layers)]
-        slots = sorted({slot.name: slot for layer in differing for slot in self._stack.spoken(layer)}.items())
-        return tuple(changes(self._stack, [slot for _, slot in slots], self.selection(before), self.selection(after)))
+        slots = {slot.name: slot for layer in differing for slot in self._stack.spoken(layer)}
+        sides = _Side(self._stack, self.selection(before)), _Side(self._stack, self.selection(after))
+        return tuple(changes([slot for _, slot in sorted(slots.items())], *sides))
+
+
+class Side(Protocol):
+    """One of two states that are compared."""
+
+    def look(self, slot: Slot[Any]) -> tuple[Binding | None, OneiricError | None]:
+        """Return the binding that fills a slot, or the fault that keeps it from one."""
+
+    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw:
+        """Return what layers say about the settings of a binding."""
+
+
+class _Side:
+    """A state of the layers of which nothing need be built."""
+
+    def __init__(self, stack: Stack, selection: Selection) -> None:
+        self._stack, self._selection = stack, selection
+
+    def look(self, slot: Slot[Any]) -> tuple[Binding | None, OneiricError | None]:
+        try:
+            return self._stack.winner_in(slot, self._selection), None
+        except OneiricError as error:
+            return None, error
+
+    def raw_settings(self, slot: Slot[Any], binding: Binding) -> Raw:
+        return self._stack.raw_settings(slot, binding, self._selection)
 
 
 def changes(
-    stack: Stack,
-    slots: Sequence[Slot[Any]],
-    before: Selection,
-    after: Selection,
+    slots: Iterable[Slot[Any]],
+    before: Side,
+    after: Side,
     anew: Mapping[Slot[Any], Sequence[str]] = MappingProxyType({}),
 ) -> Iterator[SlotChange]:
     """Yield those of the slots that two states fill otherwise, or of which keys in `anew` have new values."""
     for slot in slots:
-        (old, old_raw), (new, new_raw) = _filled(stack, slot, before), _filled(stack, slot, after)
+        (old, old_raw), (new, new_raw) = _filled(before, slot), _filled(after, slot)
         keys = {key for _, key in {*old_raw, *new_raw}}
         differing = sorted({*anew.get(slot, ()), *(key for key in keys if _said(old_raw, key) != _said(new_raw, key))})
         if old != new or differing:
@@ -140,11 +166,9 @@ def _said(raw: Any, key: str) -> dict[str, object]:
     return {layer: value for (layer, one), value in raw.items() if one == key}
 
 
-def _filled(stack: Stack, slot: Slot[Any], selection: Selection) -> tuple[Filled, Any]:
-    """Return who fills a slot in a state of the layers, and what is said about its settings."""
-    try:
-        binding = stack.winner_in(slot, selection)
-    except OneiricError as error:
-        return Filled(None, None, error.code), {}
-    raw = stack.raw_settings(slot, binding, selection)
-    return Filled(binding.label, binding.layer, str(binding.origin)), raw
+def _filled(side: Side, slot: Slot[Any]) -> tuple[Filled, Raw]:
+    """Return who fills a slot in a state, and what is said about its settings."""
+    binding, fault = side.look(slot)
+    if binding is None:
+        return Filled(None, None, fault.code if fault is not None else None), {}
+    return Filled(binding.label, binding.layer, str(binding.origin)), side.raw_settings(slot, binding)

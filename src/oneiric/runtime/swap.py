@@ -146,11 +146,11 @@ class Swaps:
         """Return what a change would come to: the state beside, of which nothing is built, and what differs."""
         stack = self._app.stack
         with stack.lock:
-            after = stack.selection_in(stack.profile, stack.layers_after(change.drop, change.put))
+            after = stack.selection_in(stack.profile, stack.layers_after(change.drop, change.put), stack.selection)
             layers = [*change.drop, *change.put]
             beside = Beside(self._app.wiring, after, layers, eager=change.eager, anew=change.anew)
             told = sorted(dict.fromkeys(beside.changed), key=lambda slot: slot.name)
-            return beside, tuple(changes(stack, told, stack.selection, after, change.anew))
+            return beside, tuple(changes(told, self._app.wiring, beside, change.anew))
 
     async def make(self, change: Change) -> Swapped:
         """
