@@ -149,7 +149,12 @@ class Beside(Wiring):
 
     def cell_of(self, slot: Slot[Any]) -> Cell:
         """Return the cell that will hold the object of an app-scoped slot."""
-        return self.made.setdefault(slot, Cell(slot)) if self.is_own(slot) else slot.cell
+        if not self.is_own(slot):
+            return slot.cell
+        cell = self.made.get(slot)
+        if cell is None:
+            cell = self.made[slot] = Cell(slot)
+        return cell
 
     async def make(self, slot: Slot[Any]) -> None:
         """Build and open the object of a slot; what it needs comes before it in `rebuilt`, or serves already."""

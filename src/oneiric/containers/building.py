@@ -20,7 +20,7 @@ from oneiric.containers.decoration import Decoration
 from oneiric.containers.descent import below
 from oneiric.containers.ending import aends, ends
 from oneiric.containers.fitting import check_fit
-from oneiric.containers.managed import entered, maker_of
+from oneiric.containers.managed import entered, is_managed, maker_of
 from oneiric.containers.needs import Need, Way
 from oneiric.containers.waits import Waits
 from oneiric.core.errors import BuildFailed, NeedsAsyncOpen, OneiricError, WrongType
@@ -271,16 +271,17 @@ class Builder:
         binding = plan.decide(cell)
         provider = plan.provider_of(slot, binding)
         inputs: tuple[Cell, ...] = ()
-        if isinstance(provider, Resource):
-            built = await self._construct(cell, keeper, maker_of(provider), (), {}, here)
-            check_fit(slot, built)
-        elif not isinstance(provider, ObjectProvider):
-            built = await self._call(slot, provider, is_async)
-        else:
-            given, inputs = await self._fill_in(plan.needs_of(provider), here, is_async=is_async)
+        if isinstance(provider, ObjectProvider):
+            needs = plan.needs_of(provider)
+            given, inputs = await self._fill_in(needs, here, is_async=is_async) if needs else ({}, ())
             has_settings = provider.settings_class is not None
             arguments = await self._settings(slot, binding, is_async=is_async) if has_settings else ()
             built = await self._construct(cell, keeper, provider, arguments, given, here)
+        elif isinstance(provider, Resource):
+            built = await self._construct(cell, keeper, maker_of(provider), (), {}, here)
+            check_fit(slot, built)
+        else:
+            built = await self._call(slot, provider, is_async)
         if not cell.decorations:
             return built, inputs
         for decoration in plan.decorations_of(slot, cell.decorations):
@@ -387,9 +388,10 @@ class Builder:
                 await hold(keeper, cell, ends(gen))
             else:
                 built = target(*arguments, **given)
-                if _is_to_come(built):
+                if not is_class and _is_to_come(built):
                     built = await built
-                built = await entered(built, target, keeper, cell)
+                if is_managed(built):
+                    built = await entered(built, target, keeper, cell)
         if provider.opens:
             await keeper.open(cell, built, arguments[0] if arguments else None)
         return built

@@ -35,7 +35,7 @@ def check_fit(slot: Slot[Any], value: object) -> None:
         if not callable(value):
             raise WrongType(slot.name, "a callable", _given(value))
         return
-    if value is slot.type or type(value) is slot.type:
+    if type(value) is slot.type:
         return
     wanted = declared_type(slot)
     if wanted is None or not isinstance(wanted, type):
@@ -48,6 +48,8 @@ def check_fit(slot: Slot[Any], value: object) -> None:
         if not isinstance(value, Object):
             return
         value = value.provides
+    if value is wanted:
+        return
     missing = _missing(wanted, value)
     if missing is not None:
         raise WrongType(slot.name, described(wanted), _given(value), missing=missing)

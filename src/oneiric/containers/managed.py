@@ -19,6 +19,12 @@ from oneiric.providers.engine import Provider, Resource
 from oneiric.providers.slot import Cell
 
 
+def is_managed(made: object) -> bool:
+    """Tell whether an object can be entered at all."""
+    kind = type(made)
+    return hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")
+
+
 async def entered(made: Any, target: Any, keeper: Keeping, cell: Cell) -> Any:
     """
     Return what a context manager hands out, and remember to leave it; any other object as it is.
@@ -27,9 +33,6 @@ async def entered(made: Any, target: Any, keeper: Keeping, cell: Cell) -> Any:
     class was registered itself. An object that merely has `__enter__`, such as a lock that a function returns, is a
     value: its owner did not say that it should be entered.
     """
-    kind = type(made)
-    if not (hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")):
-        return made
     if not (_is_decorated(made) or (isinstance(target, type) and not hasattr(target, "open"))):
         return made
     if isinstance(made, AbstractAsyncContextManager):

@@ -178,18 +178,19 @@ def read_needs(fn: Any) -> Mapping[str, Need]:
     Raises:
         TypeError: A parameter defaults to INJECTED and its annotation says neither a type nor a slot.
     """
+    is_lasting = isinstance(fn, (type, types.FunctionType))  # a bound method is made anew each time
+    if is_lasting and (known := _known.get(fn)) is not None:
+        return known
     code: Any = fn.__init__ if inspect.isclass(fn) else fn
     injected = getattr(code, "__site__", None)
     if injected is not None:
         return injected.needs  # type: ignore[no-any-return]  # its type lives one floor up
     if not isinstance(code, (types.FunctionType, types.MethodType)):
         return {}
-    known = _known.get(fn)
-    if known is None:
-        known = _read(fn, code)
-        if not any(need.is_unclear for need in known.values()):
-            _known[fn] = known
-    return known
+    found = _read(fn, code)
+    if is_lasting and not any(need.is_unclear for need in found.values()):
+        _known[fn] = found
+    return found
 
 
 def _read(fn: Any, code: Any) -> dict[str, Need]:

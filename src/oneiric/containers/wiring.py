@@ -130,6 +130,9 @@ class Wiring:
 
     def find(self, need: Need) -> Slot[Any] | None:
         """Return the one slot that a need means; None if it is optional and cannot be met. Raises as `Slots.find`."""
+        named = need.named
+        if named is not None and not need.optional and (slot := self.stack.slots.by_name.get(named.name)) is not None:
+            return slot  # as most often
         try:
             slot = self.stack.slots.find(need)
         except (UnknownSlot, MissingDependency):

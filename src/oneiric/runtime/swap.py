@@ -132,7 +132,7 @@ class Swaps:
         recorders: list[Recorder],
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._app, self._generations, self._recorders, self._wait = application, generations, recorders, wait
+        self._app, self._generations, self.recorders, self._wait = application, generations, recorders, wait
         self._draining: set[asyncio.Task[None]] = set()
         self._leases: list[Lease] = [application.stack.lease]
         self.build_timeout_s, self.drain_grace_s, self.drain_timeout_s = BUILD_TIMEOUT_S, DRAIN_GRACE_S, DRAIN_TIMEOUT_S
@@ -170,17 +170,12 @@ class Swaps:
             code = getattr(causes[0], "code", error.code)
             self.tell(SwapEvent("failed", self._app.generation or 0, "", None, None, None, None, 0.0, code, cause))
 
-    @property
-    def is_recorded(self) -> bool:
-        """Whether somebody keeps every step; the log has lines of some only."""
-        return bool(self._recorders)
-
     def tell(self, event: SwapEvent, *, is_logged: bool = True) -> None:
         """Tell everybody of one step."""
         if is_logged and (level := LOGGED.get(event.step)) is not None:
             fields = {name: value for name, value in event.fields().items() if name != "step"}
             log().log(level, f"swap {event.step}", **fields)
-        for recorder in self._recorders:
+        for recorder in self.recorders:
             recorder.record(event)
 
     def drain(self, old: Sequence[Cell], tell: Tell) -> None:
@@ -286,8 +281,10 @@ class _Transaction:
 
     def _tell(self, step: SwapStep, slots: Iterable[str], error: str | None = None) -> None:
         """Tell of one step of some slots; those that are only built again, since others change, the log leaves out."""
+        if not self._swaps.recorders:
+            slots = self._slots if step in LOGGED else ()
         number = self._number - 1 if step == "failed" else self._number
-        for slot in slots if self._swaps.is_recorded else self._slots if step in LOGGED else ():
+        for slot in slots:
             change = self._slots.get(slot)
             before, after = (change.before.winner, change.after) if change is not None else (None, NOBODY)
             seconds = round(time.perf_counter() - self._began, 4)
