@@ -109,7 +109,4 @@ def _forgotten(slot: Slot[Any], is_said: IsSaid) -> list[Cell]:
 
 def _has_inputs(cell: Cell) -> bool:
     """Tell whether all that a cell was built from is shown, or set aside."""
-    for source in cell.inputs:
-        if source.slot.cell is not source and source not in source.slot.stash:
-            return False
-    return True
+    return all(source.slot.cell is source or source in source.slot.stash for source in cell.inputs)

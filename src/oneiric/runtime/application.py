@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal
 
@@ -172,11 +171,13 @@ class Application(ConfiguredContainer):
             SwapFailed: The change could not be made; nothing has changed.
         """
         if isinstance(overriding, LayerContainer):
-            async with self._changing("a swap"):
+            async with self._transition():
+                self._require_started("a swap")
                 self._given(overriding)
                 return await self.swaps.make(Change([*drop], [overriding], eager=True))
         layer = LayerContainer("explicit", overriding, origin=origin or OverrideOrigin(caller(1)))
-        async with self._changing("a swap"):
+        async with self._transition():
+            self._require_started("a swap")
             before = self._swapped if self._swapped in self.stack.applied else None
             given = {slot.name: binding.said for slot, binding in self._given(layer).items()}
             layer.bindings = {**(before.bindings if before is not None else {}), **given}
@@ -196,7 +197,8 @@ class Application(ConfiguredContainer):
             SwapFailed: It could not be made; nothing has changed.
         """
         target = self.generations.at(generation)
-        async with self._changing("a rollback"):
+        async with self._transition():
+            self._require_started("a rollback")
             now = self.stack.layers
             drop = [layer for layer in now if layer not in target.layers]
             put = [layer for layer in target.layers if layer not in now]
@@ -221,7 +223,8 @@ class Application(ConfiguredContainer):
             SecretUnavailable: The store did not answer; nothing has changed.
             SwapFailed: It could not be made; nothing has changed.
         """
-        async with self._changing("a reload"):
+        async with self._transition():
+            self._require_started("a reload")
             try:
                 return await self._reload(inputs or self._inputs, list(secrets))
             except OneiricError as error:
@@ -271,13 +274,10 @@ class Application(ConfiguredContainer):
         """Return the slots that two generations fill otherwise. Raises UnknownGeneration."""
         return self.generations.diff(before, after)
 
-    @asynccontextmanager
-    async def _changing(self, what: str) -> AsyncIterator[None]:
-        """Let one change be made at a time, and none while the application starts or stops."""
-        async with self._transition():
-            if self.state != "started":
-                raise NotRunning(self.name, what)
-            yield
+    def _require_started(self, what: str) -> None:
+        """Make sure that the application serves, where a change is to be made. Raises NotRunning."""
+        if self.state != "started":
+            raise NotRunning(self.name, what)
 
     async def rotate_secrets(self, names: Iterable[str] | None = None) -> Rotation:
         """
@@ -334,7 +334,7 @@ class Application(ConfiguredContainer):
             raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
 
     def _transition(self) -> asyncio.Lock:
-        """Return the lock that lets one start or stop run at a time, in the running loop."""
+        """Return the lock that lets one start, stop or change run at a time, in the running loop."""
         running = asyncio.get_running_loop()
         if self._busy is None or self._busy[0] is not running:
             is_left_open = bool(self.lifecycle.open_slots)

@@ -132,12 +132,32 @@ class Lifecycle:
             self._held.append(Opened(cell, None, closer, CLOSE_TIMEOUT_S, HEALTH_TIMEOUT_S))
         log().info("slot opened", slot=cell.slot.name, adapter=cell.binding.label if cell.binding else None)
 
-    def discard(self, cells: Sequence[Cell]) -> None:
-        """Close what was built for these cells; `settled` waits for it."""
+    async def close(self, cells: Iterable[Cell]) -> None:
+        """Close what was built for these cells here, in the loop that it belongs to; `settled` waits for it as well."""
+        gone = self._taken(cells)
+        if not gone:
+            return
+        closing = asyncio.get_running_loop().create_future()
+        self._closing.add(closing)
+        try:
+            await self._close_each(gone)
+        finally:
+            self._closing.discard(closing)
+            closing.set_result(None)
+
+    def _taken(self, cells: Iterable[Cell]) -> list[Opened]:
+        """Take what was built for these cells out of what is held, in reverse order of opening."""
         left = set(cells)
         with self._lock:
             gone = [held for held in reversed(self._held) if held.cell in left]
-            self._held = [held for held in self._held if held.cell not in left]
+            if gone:
+                self._held = [held for held in self._held if held.cell not in left]
+        return gone
+
+    def discard(self, cells: Sequence[Cell]) -> None:
+        """Close what was built for these cells; `settled` waits for it."""
+        gone = self._taken(cells)
+        with self._lock:
             self._discarded += gone
         if not gone or self._loop is None or self._loop.is_closed():
             return

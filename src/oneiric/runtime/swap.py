@@ -133,7 +133,8 @@ class Swaps:
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._app, self._generations, self.recorders, self._wait = application, generations, recorders, wait
-        self._draining: set[asyncio.Task[None]] = set()
+        self._draining: set[asyncio.Task[None]] = set()  # these wait for calls that work with old objects
+        self._closing: set[asyncio.Task[None]] = set()
         self._leases: list[Lease] = [application.stack.lease]
         self.build_timeout_s, self.drain_grace_s, self.drain_timeout_s = BUILD_TIMEOUT_S, DRAIN_GRACE_S, DRAIN_TIMEOUT_S
 
@@ -185,7 +186,11 @@ class Swaps:
         if old:
             task = asyncio.ensure_future(self._drain(old, held, tell))
             self._draining.add(task)
-            task.add_done_callback(self._draining.discard)
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._draining.discard(task)
+        self._closing.discard(task)
 
     async def _drain(self, old: Sequence[Cell], held: Sequence[Lease], tell: Tell) -> None:
         loop = asyncio.get_running_loop()
@@ -197,23 +202,25 @@ class Swaps:
         if left:
             log().warning("a swap does not wait any longer for calls of before", calls=left)
         self._leases = [lease for lease in self._leases if lease not in held or lease.count]
+        task = asyncio.current_task()
+        assert task is not None
+        self._draining.discard(task)  # from here on nobody ends it
+        self._closing.add(task)
         names = [cell.slot.name for cell in old]
         tell("drained", names)
-        self._app.lifecycle.discard(old)
-        await self._app.lifecycle.settled()
+        await self._app.lifecycle.close(old)
         tell("closed", names)
 
     async def end(self) -> None:
         """Wait for nothing any more: the application stops, and closes all that is open."""
         for task in list(self._draining):
             task.cancel()
-        if self._draining:
-            await asyncio.wait(self._draining)
+        await self.drained()
 
     async def drained(self) -> None:
         """Wait until all that was replaced is closed."""
-        while self._draining:
-            await asyncio.wait(set(self._draining))
+        while at_work := self._draining | self._closing:
+            await asyncio.wait(at_work)
 
 
 class _Transaction:
