@@ -81,6 +81,13 @@ class Beside(Wiring):
         """What the layers will say."""
         return self._selection
 
+    def decide(self, cell: Cell) -> Binding:
+        """Return the winning binding of a cell's slot, and note it in the cell; that of the old cell where it stays."""
+        slot, old = cell.slot, cell.slot.cell
+        if cell.binding is None and slot not in self._spoken and old.binding is not None:
+            cell.settings, cell.decorations, cell.binding = old.settings, slot.decorations, old.binding
+        return super().decide(cell)
+
     def voices(self, slot: Slot[Any]) -> Sequence[Binding]:
         """Return what layers will say about a slot, high to low."""
         return self.stack.voices_in(slot, self._selection)

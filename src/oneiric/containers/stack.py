@@ -242,13 +242,11 @@ class Stack:
                     left.append(cell)
                     continue
                 cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
-                slot.stash, slot.cell = (*slot.stash, slot.cell), cell  # also where the layers say the same as before
+                slot.cell = cell
             self.dependants |= {slot for slot, cell in made.items() if cell.inputs}
             gone = cells.move(
                 [*moved, *made], self.dependants, lambda slot: states.get(slot) or self.state(slot), self.is_said
             )
-            for slot, cell in before.items():
-                slot.stash = tuple(one for one in slot.stash if one is not cell)
             old = [cell for cell in before.values() if cell.is_built and cell.slot.cell is not cell]
             told = [*reversed(old), *reversed(left)]
             return [*told, *(cell for cell in gone if cell.is_built and cell not in told)]
