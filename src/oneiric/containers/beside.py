@@ -12,6 +12,7 @@ from oneiric.containers.layers import LayerContainer
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import SECRETS, Selection
 from oneiric.containers.slots import Slots
+from oneiric.containers.stack import Planned
 from oneiric.containers.validation import settings_faults, state_faults
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
@@ -58,7 +59,7 @@ class Beside(Wiring):
         super().__init__(whole.name, whole.stack)
         self.whole = whole
         self.opener, self.fetch, self.fetch_now, self.due = whole.opener, whole.fetch, whole.fetch_now, whole.due
-        self._selection = selection
+        self.planned = Planned(selection, whole.stack.changes)
         self._bindings: dict[Slot[Any], Binding] = {}
         self._layers, self._anew = layers, anew
         spoken = dict.fromkeys(slot for layer in layers for slot in whole.stack.spoken(layer))
@@ -79,7 +80,7 @@ class Beside(Wiring):
     @property
     def selection(self) -> Selection:
         """What the layers will say."""
-        return self._selection
+        return self.planned.selection
 
     def decide(self, cell: Cell) -> Binding:
         """Return the winning binding of a cell's slot, and note it in the cell; that of the old cell where it stays."""
@@ -90,14 +91,14 @@ class Beside(Wiring):
 
     def voices(self, slot: Slot[Any]) -> Sequence[Binding]:
         """Return what layers will say about a slot, high to low."""
-        return self.stack.voices_in(slot, self._selection)
+        return self.stack.voices_in(slot, self.selection)
 
     def winner(self, slot: Slot[Any]) -> Binding:
         """Return the binding that will fill a slot. Raises Refused if nobody will."""
         if slot not in self._spoken:
             return self.whole.winner(slot)  # nobody says anything else of it, and there may be thousands of them
         if slot not in self._bindings:
-            self._bindings[slot] = self.stack.winner_in(slot, self._selection)
+            self._bindings[slot] = self.stack.winner_in(slot, self.selection)
         return self._bindings[slot]
 
     def _differs(self, slot: Slot[Any]) -> bool:
@@ -167,7 +168,7 @@ class Beside(Wiring):
         """Build and open the object of a slot; what it needs comes before it in `rebuilt`, or serves already."""
         cell = self.cell_of(slot)
         if not cell.is_built:
-            await self._builder.make_alone(cell, self.keeper_of(slot))
+            await self._builder.make_alone(cell, self)
 
     def keeper_of(self, slot: Slot[Any]) -> Any:
         """Return where a slot's object lives."""

@@ -74,6 +74,10 @@ class Selection:
         self._protected = protected
         self._heard: _Heard = before._heard if before is not None and self._hears_as(before) else _Heard()
 
+    def shares(self, other: Selection | None) -> bool:
+        """Tell whether what was found out about settings in another state counts here."""
+        return other is not None and other._heard is self._heard
+
     def _hears_as(self, other: Selection) -> bool:
         """Tell whether another state is sure to say the same about settings and secrets, by a look at the layers."""
         if other.profile is not self.profile:

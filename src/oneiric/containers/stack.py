@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from oneiric.containers import cells
 from oneiric.containers.decoration import Decoration
@@ -24,6 +24,13 @@ from oneiric.providers.catalog import Catalog
 from oneiric.providers.slot import Binding, Cell, Raw, Slot, described
 
 
+class Planned(NamedTuple):
+    """A state that is to come: what its layers say, and how often states had ended when that was found out."""
+
+    selection: Selection
+    changes: int
+
+
 class Stack:
     """
     Layers in rank order, put in and taken out in any order of time.
@@ -40,6 +47,7 @@ class Stack:
         dependants: The slots whose built object was made from other slots.
         is_read: Something was derived from the state since it last changed. Slots are declared by thousands, and each
             would drop what nobody made.
+        changes: How often a state ended.
         forgotten: Called after every change of what was read, so that what was derived from the old state is dropped.
         discard: Called with built cells that no state leads back to.
         rules: Returns the rules by which secrets count in a state.
@@ -55,6 +63,7 @@ class Stack:
         self.lock = threading.RLock()
         self.dependants: set[Slot[Any]] = set()
         self.is_read = False
+        self.changes = 0
         self.forgotten: Callable[[], None] = lambda: None
         self._moved: dict[Slot[Any], None] | None = None
         self._meant: weakref.WeakKeyDictionary[LayerContainer, dict[Any, Slot[Any]]] = weakref.WeakKeyDictionary()
@@ -206,7 +215,11 @@ class Stack:
             self.discard(gone)
 
     def exchange(
-        self, drop: Iterable[LayerContainer], put: Iterable[LayerContainer], made: Mapping[Slot[Any], Cell]
+        self,
+        drop: Iterable[LayerContainer],
+        put: Iterable[LayerContainer],
+        made: Mapping[Slot[Any], Cell],
+        planned: Planned,
     ) -> list[Cell]:
         """
         Take layers away and put others in, as one change, after which slots show the cells that were built for it.
@@ -215,33 +228,40 @@ class Stack:
             drop: The layers to take away.
             put: The layers to apply, in that order.
             made: What was built beside, by slot.
+            planned: The state that it was built for.
 
         Returns:
             The cells that were shown before and had an object, dependants first.
         """
         with self.lock:
             before = {slot: slot.cell for slot in made}
+            is_as_planned = self.changes == planned.changes
             self._held_back = []
             try:
                 for layer in drop:
                     self.drop(layer)
                 for layer in put:
-                    self.put(layer)
+                    is_as_planned &= self.put(layer) is layer
             finally:
                 moved, self._held_back = self._held_back, None
             self.lease = Lease((self.lease.generation or 0) + 1)  # before call sites look again
             self.forget(moved)
+            if is_as_planned and planned.selection.shares(self._before):
+                self._selection, self._before, self.is_read = planned.selection, None, True
             for slot in moved:
                 if slot not in made:
                     self._keep(slot)
             left: list[Cell] = []  # somebody filled the slot otherwise while they were built
-            states = {slot: self.state(slot) for slot in made}
+            states: dict[Slot[Any], tuple[Binding | None, Raw | None]] = {}
+            spoken = {*moved}
             for slot, cell in made.items():
-                binding, raw = states[slot]
-                if binding is None or cell.binding is None or not binding.is_like(cell.binding):
-                    left.append(cell)
-                    continue
-                cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
+                if not is_as_planned or slot in spoken:
+                    binding, raw = self.state(slot)
+                    if binding is None or cell.binding is None or not binding.is_like(cell.binding):
+                        left.append(cell)
+                        continue
+                    cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
+                states[slot] = cell.binding, cell.settings
                 slot.cell = cell
             self.dependants |= {slot for slot, cell in made.items() if cell.inputs}
             gone = cells.move(
@@ -271,6 +291,7 @@ class Stack:
 
     def forget(self, moved: Iterable[Slot[Any]] | None = None) -> None:
         """Drop what was derived from an older state, in which some slots were otherwise; by default all of them."""
+        self.changes += 1
         self._before = None if moved is None else self._selection or self._before
         if moved is None:
             self._moved = None

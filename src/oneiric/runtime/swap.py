@@ -243,7 +243,7 @@ class _Transaction:
             raise self._failed("plan", faults, list(self._slots))
         await self._build(beside)
         rebuilt = [slot.name for slot in beside.made]
-        old = self._app.stack.exchange(self._change.drop, self._change.put, beside.made)
+        old = self._app.stack.exchange(self._change.drop, self._change.put, beside.made, beside.planned)
         generation = self._app.advance(self._change.cause)
         self._tell("flipped", dict.fromkeys([*self._slots, *rebuilt]))
         self._swaps.drain(old, self._tell)
@@ -261,14 +261,16 @@ class _Transaction:
             async with asyncio.timeout(self._swaps.build_timeout_s):
                 for slot in beside.rebuilt:
                     await beside.make(slot)
-                    self._tell("built", [slot.name])
+                    if self._swaps.recorders:
+                        self._tell("built", [slot.name])
             step = "health"
             asked = self._app.lifecycle.asked(beside.made.values())
             for slot, cell in beside.made.items():
                 health = await health_of(asked[cell]) if cell in asked else None
                 if health is not None and not health.ok:
                     raise Unhealthy(slot.name, health.detail)
-                self._tell("healthy", [slot.name])
+                if self._swaps.recorders:
+                    self._tell("healthy", [slot.name])
         except BaseException as error:  # cleans up, and raises it again or says what became of the swap
             await self._discard(beside)
             if not isinstance(error, Exception):
