@@ -8,7 +8,7 @@ if a later change leads back to that state, the same object returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from oneiric.providers.slot import Binding, Cell, Raw, Slot
@@ -60,7 +60,13 @@ def _visit(
             work.pop()
 
 
-def move(changed: Iterable[Slot[Any]], every: Iterable[Slot[Any]], state_of: StateOf, is_said: IsSaid) -> list[Cell]:
+def move(
+    changed: Iterable[Slot[Any]],
+    every: Iterable[Slot[Any]],
+    state_of: StateOf,
+    is_said: IsSaid,
+    moved: Container[Slot[Any]] = (),
+) -> list[Cell]:
     """
     Move slots to the cells of their new states.
 
@@ -69,12 +75,15 @@ def move(changed: Iterable[Slot[Any]], every: Iterable[Slot[Any]], state_of: Sta
         every: All slots that may have been built from them.
         state_of: The winning binding and the settings of a slot as they are now.
         is_said: Whether the layers still say all that a cell stands for, perhaps below others.
+        moved: Those that show the cell of their new state already.
 
     Returns:
         The cells that no state leads back to any more, dependants first: what was built in them can be closed.
     """
     order = reached(changed, every)
     for slot in order:
+        if slot in moved:
+            continue
         old = slot.cell
         decided = old.binding is not None or old.attempt is not None
         if not decided and not slot.stash:

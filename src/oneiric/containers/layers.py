@@ -35,6 +35,14 @@ class LayerContainer(DynamicContainer):
         ValueError: No layer has that name.
     """
 
+    name: str
+    origin: Origin
+    trust: Trust
+    bindings: dict[Any, Said]
+    settings: dict[str, Said]
+    deny: dict[str, dict[str, Origin]]
+    ignored: dict[str, Said]
+
     def __init__(
         self,
         name: str,
@@ -49,18 +57,14 @@ class LayerContainer(DynamicContainer):
             raise ValueError(f'no layer is named "{name}"; choose one of: {", ".join(LAYERS)}')
         super().__init__()
         where = origin or _place(caller(1), trust)
-        self.name = name
-        self.origin = where
-        self.trust = trust
-        self.bindings: dict[Any, Said] = {
+        said: dict[str, Any] = {"name": name, "origin": where, "trust": trust, "ignored": {}}
+        said["bindings"] = {
             key: Said(UNSET, where, text=True) if isinstance(value, dict) and value == _MASKED else Said(value, where)
             for key, value in (bindings or {}).items()
         }
-        self.settings: dict[str, Said] = {dotted(path): Said(value, where) for path, value in leaves(settings or {})}
-        self.deny: dict[str, dict[str, Origin]] = {
-            slot: dict.fromkeys(names, where) for slot, names in (deny or {}).items()
-        }
-        self.ignored: dict[str, Said] = {}
+        said["settings"] = {dotted(path): Said(value, where) for path, value in leaves(settings)} if settings else {}
+        said["deny"] = {slot: dict.fromkeys(names, where) for slot, names in deny.items()} if deny else {}
+        vars(self).update(said)  # the engine looks at each attribute that is set, which takes longer than all of this
 
     @classmethod
     def of(cls, name: str, tables: Tables, *, trust: Trust = "inline") -> LayerContainer:

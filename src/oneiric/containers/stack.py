@@ -252,7 +252,6 @@ class Stack:
                 if slot not in made:
                     self._keep(slot)
             left: list[Cell] = []  # somebody filled the slot otherwise while they were built
-            states: dict[Slot[Any], tuple[Binding | None, Raw | None]] = {}
             spoken = {*moved}
             for slot, cell in made.items():
                 if not is_as_planned or slot in spoken:
@@ -261,12 +260,10 @@ class Stack:
                         left.append(cell)
                         continue
                     cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
-                states[slot] = cell.binding, cell.settings
                 slot.cell = cell
             self.dependants |= {slot for slot, cell in made.items() if cell.inputs}
-            gone = cells.move(
-                [*moved, *made], self.dependants, lambda slot: states.get(slot) or self.state(slot), self.is_said
-            )
+            shown = made if is_as_planned and not left else ()
+            gone = cells.move([*moved, *made], self.dependants, self.state, self.is_said, shown)
             old = [cell for cell in before.values() if cell.is_built and cell.slot.cell is not cell]
             told = [*reversed(old), *reversed(left)]
             return [*told, *(cell for cell in gone if cell.is_built and cell not in told)]
