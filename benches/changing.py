@@ -6,7 +6,9 @@ import asyncio
 import gc
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from benches.rows import Row
@@ -42,7 +44,7 @@ class Other(Backend):
 
 
 class First(SqliteDatabase):
-    """A real adapter: it starts a thread and opens a database, here one in memory."""
+    """A real adapter: it starts a thread and opens a file."""
 
 
 class Second(SqliteDatabase):
@@ -58,9 +60,11 @@ class Holder:
 
 def measure(effort: Effort) -> Iterator[Row]:
     """Yield the rows of change."""
-    yield _swap_row(effort, "swap one slot", 0)
-    yield _swap_row(effort, f"swap one slot, {DEPENDANTS} dependants", DEPENDANTS)
-    yield _swap_row(effort, f"swap a SQLite database, {DEPENDANTS} dependants", DEPENDANTS, First, Second)
+    with TemporaryDirectory() as folder:
+        for dependants in (0, DEPENDANTS):
+            yield _swap_row(effort, "swap a SQLite database", dependants, First, Second, folder=folder)
+    for dependants in (0, DEPENDANTS):  # there is next to nothing to do by hand: what a swap costs in itself
+        yield _swap_row(effort, "swap what opens in no time", dependants, budget=None)
     yield _size_row(effort)
     yield from asyncio.run(_latency(effort))
     yield _diff_row(effort)
@@ -68,20 +72,40 @@ def measure(effort: Effort) -> Iterator[Row]:
     yield asyncio.run(_start_row())
 
 
-def _changing(dependants: int, first: type = Backend) -> Application:
+def _changing(dependants: int, first: type = Backend, settings: Mapping[str, Any] = MappingProxyType({})) -> Application:
     app = hermetic("changing")
     app.slot("backend", Backend if first is Backend else Database)
     app.override({"backend": first})
     for number in range(dependants):
         app.provide(f"holder{number}")(type(f"Holder{number}", (Holder,), {}))
-    app.override(LayerContainer("manifest", settings={"swap.drain_grace_s": 0.0}))
+    app.override(LayerContainer("manifest", settings={"swap.drain_grace_s": 0.0, **settings}))
     return app
 
 
-def _swap_row(effort: Effort, what: str, dependants: int, first: Any = Backend, second: Any = Other) -> Row:
-    """Compare a swap with building, opening and closing the same objects by hand, with a lock around them."""
-    app = _changing(dependants, first)
-    settings = [second.Settings()] if hasattr(second, "Settings") else []
+def _swap_row(
+    effort: Effort,
+    what: str,
+    dependants: int,
+    first: Any = Backend,
+    second: Any = Other,
+    *,
+    folder: str | None = None,
+    budget: float | None = 2.0,
+) -> Row:
+    """
+    Compare a swap with building, opening, asking and closing the same objects by hand, with a lock around them.
+
+    Args:
+        effort: How hard to measure.
+        what: How the row is called.
+        dependants: How many objects are built from what is swapped.
+        first: The adapter that is swapped.
+        second: The one that replaces it, and is replaced by it the next time.
+        folder: Where each of them has a file, and so has what is built by hand; None where they have no settings.
+        budget: The most that the ratio may be.
+    """
+    files = {name: f"{folder}/{name}-{dependants}.db" for name in (first.__name__, second.__name__, "hand")}
+    app = _changing(dependants, first, {f"backend.{name}.path": file for name, file in files.items()} if folder else {})
     slots = [app.slot("backend"), *(app.slot(f"holder{number}") for number in range(dependants))]
     runner = asyncio.Runner()
     turn = 0
@@ -99,7 +123,7 @@ def _swap_row(effort: Effort, what: str, dependants: int, first: Any = Backend, 
 
     async def by_hand() -> None:
         async with lock:
-            new = second(*settings)
+            new = second(second.Settings(path=files["hand"])) if folder else second()
             await asyncio.wait_for(new.open(), 10)
             if hasattr(new, "health"):
                 await asyncio.wait_for(new.health(), 5)
@@ -120,9 +144,9 @@ def _swap_row(effort: Effort, what: str, dependants: int, first: Any = Backend, 
     runner.run(app.stop())
     runner.close()
     return Row(
-        what,
+        f"{what}, {dependants} dependants",
         best_s["swap"] / best_s["hand"],
-        2.0,
+        budget,
         f"{shown(best_s['swap'])} against {shown(best_s['hand'])} for building, opening and closing the same by hand",
     )
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from oneiric.containers import cells, scopes
+from oneiric.containers.exchange import Planned
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import SECRETS, Selection
 from oneiric.containers.slots import Slots
-from oneiric.containers.stack import Planned
 from oneiric.containers.validation import settings_faults, state_faults
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
@@ -65,6 +65,7 @@ class Beside(Wiring):
         spoken = dict.fromkeys(slot for layer in layers for slot in whole.stack.spoken(layer))
         self._spoken = spoken | dict.fromkeys(anew)
         self.made: dict[Slot[Any], Cell] = {}
+        self.index: Index | None = None  # made when faults are looked for
         self.changed = [slot for slot in self._spoken if slot in anew or self._differs(slot)]
         reached = cells.reached(self.changed, whole.stack.dependants)
         self.rebuilt = [
@@ -121,7 +122,7 @@ class Beside(Wiring):
         """
         stack = self.stack
         come = [layer for layer in self._layers if layer not in stack.applied]
-        index = Index(self, before, self._spoken)
+        index = self.index = Index(self, before, self._spoken)
         among: Collection[Slot[Any]] | None = None
         if not self._is_sweeping:
             sections = sections.about({key for layer in self._layers for key in layer.settings})
@@ -138,6 +139,12 @@ class Beside(Wiring):
                 continue  # the index has told
             if found is not None:
                 yield from (fault for fault in settings_faults(*found) if fault.message not in known)
+
+    def settled(self) -> Index | None:
+        """Return the index of the state that was made, as soon as it is in force."""
+        if self.index is not None:
+            self.index.decide(self.whole, self._spoken)
+        return self.index
 
     @property
     def _is_sweeping(self) -> bool:

@@ -324,6 +324,13 @@ class Container(Declaring):
                 stack.is_read = True
             return self._index
 
+    def begin(self, index: Index | None) -> None:
+        """Take over the index of a state that has just begun, where it was made already."""
+        if index is not None:
+            with self.stack.lock:
+                self._index, self.stack.is_read = index, True
+                self.stack.moved()
+
     def faults(self, *, strict: bool = False) -> tuple[list[OneiricError], list[OneiricError]]:
         """
         Return every fault and every warning of the application, found without building or opening anything.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from typing import Any
 
 from oneiric.containers import cells
 from oneiric.containers.decoration import Decoration
@@ -22,13 +23,6 @@ from oneiric.core.sources import Said
 from oneiric.providers.adapter import SettingsProvider
 from oneiric.providers.catalog import Catalog
 from oneiric.providers.slot import Binding, Cell, Raw, Slot, described
-
-
-class Planned(NamedTuple):
-    """A state that is to come: what its layers say, and how often states had ended when that was found out."""
-
-    selection: Selection
-    changes: int
 
 
 class Stack:
@@ -214,68 +208,21 @@ class Stack:
         if gone:
             self.discard(gone)
 
-    def exchange(
-        self,
-        drop: Iterable[LayerContainer],
-        put: Iterable[LayerContainer],
-        made: Mapping[Slot[Any], Cell],
-        planned: Planned,
-    ) -> list[Cell]:
-        """
-        Take layers away and put others in, as one change, after which slots show the cells that were built for it.
+    @contextmanager
+    def as_one(self) -> Iterator[list[Slot[Any]]]:
+        """Let several layers go and come as one change, which `renew` makes visible; yields the slots it moves."""
+        moved = self._held_back = []
+        try:
+            yield moved
+        finally:
+            self._held_back = None
 
-        Args:
-            drop: The layers to take away.
-            put: The layers to apply, in that order.
-            made: What was built beside, by slot.
-            planned: The state that it was built for.
-
-        Returns:
-            The cells that were shown before and had an object, dependants first.
-        """
-        with self.lock:
-            before = {slot: slot.cell for slot in made}
-            is_as_planned = self.changes == planned.changes
-            self._held_back = []
-            try:
-                for layer in drop:
-                    self.drop(layer)
-                for layer in put:
-                    is_as_planned &= self.put(layer) is layer
-            finally:
-                moved, self._held_back = self._held_back, None
-            self.lease = Lease((self.lease.generation or 0) + 1)  # before call sites look again
-            self.forget(moved)
-            if is_as_planned and planned.selection.shares(self._before):
-                self._selection, self._before, self.is_read = planned.selection, None, True
-            for slot in moved:
-                if slot not in made:
-                    self._keep(slot)
-            left: list[Cell] = []  # somebody filled the slot otherwise while they were built
-            spoken = {*moved}
-            for slot, cell in made.items():
-                if not is_as_planned or slot in spoken:
-                    binding, raw = self.state(slot)
-                    if binding is None or cell.binding is None or not binding.is_like(cell.binding):
-                        left.append(cell)
-                        continue
-                    cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
-                slot.cell = cell
-            self.dependants |= {slot for slot, cell in made.items() if cell.inputs}
-            shown = made if is_as_planned and not left else ()
-            gone = cells.move([*moved, *made], self.dependants, self.state, self.is_said, shown)
-            old = [cell for cell in before.values() if cell.is_built and cell.slot.cell is not cell]
-            told = [*reversed(old), *reversed(left)]
-            return [*told, *(cell for cell in gone if cell.is_built and cell not in told)]
-
-    def _keep(self, slot: Slot[Any]) -> None:
-        """Let a slot keep its cell where another layer says the same as the one before."""
-        old = slot.cell.binding
-        binding, raw = self.state(slot) if old is not None else (None, None)
-        if old is None or binding is None or raw != slot.cell.settings:
-            return
-        if binding.is_like(old):
-            slot.cell.binding = binding
+    def renew(self, moved: Sequence[Slot[Any]], selection: Selection | None) -> None:
+        """Begin another state, in which some slots are otherwise; what its layers say may be found out already."""
+        self.lease = Lease((self.lease.generation or 0) + 1)  # before call sites look again
+        self.forget(moved)
+        if selection is not None and selection.shares(self._before):
+            self._selection, self._before, self.is_read = selection, None, True
 
     def reset(self) -> None:
         """Forget every object: the next use builds new ones."""

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from oneiric.containers.beside import Beside
+from oneiric.containers.exchange import exchange
 from oneiric.containers.index import Index
 from oneiric.containers.layers import LayerContainer, says_the_same
 from oneiric.containers.leases import Lease
@@ -90,6 +91,9 @@ class Swappable(Protocol):
     @property
     def index(self) -> Index:
         """The records of the state in force."""
+
+    def begin(self, index: Index | None) -> None:
+        """Take over the index of a state that has just begun, where it was made already."""
 
     def advance(self, cause: str) -> Generation:
         """Begin the next generation with the layers as they are."""
@@ -243,10 +247,13 @@ class _Transaction:
             raise self._failed("plan", faults, list(self._slots))
         await self._build(beside)
         rebuilt = [slot.name for slot in beside.made]
-        old = self._app.stack.exchange(self._change.drop, self._change.put, beside.made, beside.planned)
+        with self._app.stack.lock:
+            done = exchange(self._app.stack, self._change.drop, self._change.put, beside.made, beside.planned)
+            if done.is_as_planned:
+                self._app.begin(beside.settled())
         generation = self._app.advance(self._change.cause)
         self._tell("flipped", dict.fromkeys([*self._slots, *rebuilt]))
-        self._swaps.drain(old, self._tell)
+        self._swaps.drain(done.old, self._tell)
         return Swapped(generation.number, differing, tuple(rebuilt))
 
     def _new_faults(self, beside: Beside) -> list[OneiricError]:
