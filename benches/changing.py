@@ -72,7 +72,9 @@ def measure(effort: Effort) -> Iterator[Row]:
     yield asyncio.run(_start_row())
 
 
-def _changing(dependants: int, first: type = Backend, settings: Mapping[str, Any] = MappingProxyType({})) -> Application:
+def _changing(
+    dependants: int, first: type = Backend, settings: Mapping[str, Any] = MappingProxyType({})
+) -> Application:
     app = hermetic("changing")
     app.slot("backend", Backend if first is Backend else Database)
     app.override({"backend": first})
