@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from hypothesis import given
@@ -16,7 +18,7 @@ from oneiric.containers.beside import Beside
 from oneiric.containers.index import Index
 from oneiric.containers.layers import Override
 from oneiric.containers.validation import added, state_faults
-from oneiric.core.errors import OneiricError
+from oneiric.core.errors import InvalidApplication, OneiricError
 
 Operation = tuple[str, Any]
 RING = "dependency-cycle"
@@ -222,6 +224,33 @@ def test_a_change_has_the_new_faults_of_the_whole_next_state(before: list[Operat
     assert new(found, known) == new(whole, known)
     if not any(fault.code == RING for fault in known):
         assert any(fault.code == RING for fault in found) == any(fault.code == RING for fault in whole)
+
+
+@given(st.lists(operations, max_size=6), st.lists(operations.filter(layer_of), min_size=1, max_size=4))
+def test_the_index_that_a_swap_was_planned_with_is_as_one_made_from_nothing(
+    before: list[Operation], after: list[Operation]
+) -> None:
+    """It is taken over when the swap is made; a swap that is refused leaves that of before."""
+    app = Application("village", inputs=Inputs(environ={"ONEIRIC_SWAP__DRAIN_GRACE_S": "0"}))
+    village(app)
+    app.override(LayerContainer("profile", dict.fromkeys(SLOTS[:-1], Part)))
+    for change in before:
+        carry_out(app, change, [])
+
+    async def swaps() -> None:
+        async with app:
+            for slot in app.slots.every():
+                with suppress(OneiricError):
+                    await app.wiring.abuild(slot)
+            for change in after:
+                layer = layer_of(change)
+                assert layer is not None
+                with suppress(OneiricError):  # it may be refused at once, or when it is planned
+                    await app.swap(layer)
+                assert told(app.index) == told(Index(app.wiring))
+
+    with suppress(InvalidApplication):
+        asyncio.run(swaps())
 
 
 def new(faults: list[OneiricError], known: list[OneiricError]) -> set[str]:

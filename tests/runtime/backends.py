@@ -76,6 +76,10 @@ class Repository:
         self.backend = backend
 
 
+class Twin(Repository):
+    """Another one."""
+
+
 class Service:
     """Built from a repository and the backend."""
 

@@ -6,13 +6,14 @@ import asyncio
 from typing import Annotated, Any
 
 import pytest
+from loguru import logger
 
 from oneiric import INJECTED, AdapterSettings, Application, Event, Inject, LayerContainer, Named
 from oneiric.core.errors import NotRunning, OpenTimeout, SwapFailed, UnknownGeneration, UnknownSlot, WrongType
 from oneiric.core.markers import Ref
 from oneiric.providers.adapter import ObjectProvider
 from oneiric.runtime.swap_events import SwapEvent
-from tests.runtime.backends import Backend, Broken, First, Log, Second, Sick, Unbuildable, build, use
+from tests.runtime.backends import Backend, Broken, First, Log, Second, Sick, Twin, Unbuildable, build, use
 
 CALL = Event(type="call")
 
@@ -264,14 +265,18 @@ async def test_an_override_that_comes_while_a_swap_builds_counts() -> None:
         swapping = asyncio.create_task(app.swap(LayerContainer("manifest", {"backend": Slow})))
         await gate.wait()
         handle = app.override({"backend": Second})
+        other = app.override({"repository": Twin})
         go.set()
         await swapping
+        told = [app.index.records[app.slot(name)].label for name in ("backend", "repository")]
+        other.undo()
         during = await use(CALL)
         handle.undo()
         after = await use(CALL)
         await app.swaps.drained()
 
         assert [type(during), type(after)] == [Second, Slow]
+        assert told == ["tests.runtime.backends:Second", "tests.runtime.backends:Twin"]
         assert after.is_open
     assert [one for one in Log.made if (one.opened, one.closed) != (1, 1)] == []
 
@@ -347,6 +352,53 @@ async def test_a_stop_waits_for_a_swap_and_closes_everything() -> None:
         await app.swap({"backend": Second})
 
     assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
+
+
+@pytest.mark.asyncio
+async def test_a_stop_while_an_old_object_closes_lets_it_close_to_its_end() -> None:
+    """It waits for what is closing, and closes nothing twice."""
+    app = build()
+    gate, go = asyncio.Event(), asyncio.Event()
+
+    class Slow(First):
+        async def close(self) -> None:
+            gate.set()
+            await go.wait()
+            await super().close()
+
+    app.override({"backend": Slow})
+    await app.start()
+    await use(CALL)
+    await app.swap({"backend": Second})
+    await gate.wait()
+    stopping = asyncio.create_task(app.stop())
+    await asyncio.sleep(0)
+    was_waiting = not stopping.done()
+    go.set()
+    await stopping
+
+    assert was_waiting
+    assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
+
+
+@pytest.mark.asyncio
+async def test_the_log_tells_of_what_changes_and_recorders_of_what_is_built_again_as_well() -> None:
+    """One line for each slot that another one fills, and none for each of its dependants, which may be many."""
+    app, recorded, lines = build(), Recorded(), []
+    app.recorders.append(recorded)
+    sink = logger.add(lambda line: lines.append(line.record), level="INFO")
+    try:
+        async with app:
+            await use(CALL)
+            await app.swap({"backend": Second})
+            with pytest.raises(SwapFailed):
+                await app.swap({"backend": Sick})
+    finally:
+        logger.remove(sink)
+
+    said = [(line["message"], line["extra"]["slot"]) for line in lines if line["message"].startswith("swap ")]
+    assert said == [("swap flipped", "backend"), ("swap failed", "backend")]
+    assert {"built", "flipped", "failed"} <= {*recorded.steps("service")}
 
 
 @pytest.mark.asyncio
