@@ -266,9 +266,11 @@ async def test_an_override_that_comes_while_a_swap_builds_counts() -> None:
         await gate.wait()
         handle = app.override({"backend": Second})
         other = app.override({"repository": Twin})
+        app.override(LayerContainer("env", settings={"swap.build_timeout_s": 7}))
         go.set()
         await swapping
         told = [app.index.records[app.slot(name)].label for name in ("backend", "repository")]
+        limit_s = app.section("swap").build_timeout_s
         other.undo()
         during = await use(CALL)
         handle.undo()
@@ -276,6 +278,7 @@ async def test_an_override_that_comes_while_a_swap_builds_counts() -> None:
         await app.swaps.drained()
 
         assert [type(during), type(after)] == [Second, Slow]
+        assert limit_s == 7
         assert told == ["tests.runtime.backends:Second", "tests.runtime.backends:Twin"]
         assert after.is_open
     assert [one for one in Log.made if (one.opened, one.closed) != (1, 1)] == []
