@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ForwardRef
 
 import pytest
-from pydantic import BaseModel, Field, SecretBytes, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretBytes, SecretStr, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
+from oneiric.core.aliases import is_renaming
 from oneiric.core.config import evaluate
 from oneiric.core.errors import InvalidValue, OneiricError, SecretUnavailable
 from oneiric.core.markers import Protected, Public
@@ -125,6 +126,18 @@ def test_a_key_that_variables_cannot_spell_has_a_spelling() -> None:
     """Case is lost and `_` stands for `-`; a key that needs none has none."""
     assert field(Settings, "my-app.maxItems").spelled == "my_app.maxitems"
     assert field(Settings, "x.host").spelled == ""
+
+
+def test_a_type_that_is_defined_after_the_model_counts_as_soon_as_it_is_known() -> None:
+    """What was found out before that is not kept."""
+    unfinished = create_model("Unfinished", inner=(ForwardRef("Later"), None))
+    before = [(one.sealed, is_renaming(unfinished)) for one in fields_of(unfinished, "x")]
+    later = create_model("Later", password=(SecretStr, Field(SecretStr("x"), alias="PASSWORD")))
+    unfinished.model_rebuild(_types_namespace={"Later": later})
+    after = [(one.sealed, is_renaming(unfinished)) for one in fields_of(unfinished, "x")]
+
+    assert before == [((), False)]
+    assert after == [((("password",),), True)]
 
 
 def test_fields_come_sorted_by_name() -> None:
