@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from importlib.abc import MetaPathFinder
 
 import pytest
 
@@ -11,6 +13,7 @@ from oneiric.containers.selection import Selection
 from oneiric.core.errors import SelectionDenied, SelectionUnknown
 from oneiric.core.profiles import DEFAULT, SERVERLESS
 from oneiric.providers.catalog import Catalog, Category, Row
+from tests.containers.shapes import Clock
 
 PROTOCOL = "tests.containers.shapes:Clock"
 ROWS = (
@@ -93,3 +96,32 @@ def test_among_equal_layers_the_later_applied_one_wins() -> None:
 
     assert container.stack.winner(container.adapters.cache) is container.stack.applied[first]["cache"]
     assert container.explain("cache.memory.max_items").winner.value == 1
+
+
+def test_an_sdk_that_is_absent_is_searched_once_for_all_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search looks through every folder of the path, and the answer is the same for the slots that ask the same."""
+    searched: list[str] = []
+
+    class Watching(MetaPathFinder):
+        def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+            searched.append(fullname)
+
+    monkeypatch.setattr(sys, "meta_path", [Watching(), *sys.meta_path])
+    row = Row("clock", "better", "tests.containers.shapes:FixedClock", sdk="sdk_of_nobody", priority=200)
+    container = Container("t", catalog=Catalog([Category("clock", PROTOCOL)], [*ROWS, row], third_party=False))
+    slots = [container.slot(f"clock.number{number}", Clock) for number in range(20)]
+
+    assert {container.stack.winner(slot).chosen for slot in slots} == {"fixed"}
+    assert searched.count("sdk_of_nobody") == 1
+
+
+def test_a_slot_that_asks_for_more_or_is_denied_more_is_decided_by_itself(catalog: Catalog) -> None:
+    """What was decided for others counts for those only that ask the same."""
+    container = Container("t", catalog=catalog, layers=[LayerContainer("env", deny={"clock.b": ["fixed"]})])
+    container.slot("clock.a", Clock)
+    container.slot("clock.b", Clock)
+    container.slot("clock.c", Clock, capabilities={"leap"})
+
+    found = [container.wiring.look(container.slot(f"clock.{name}")) for name in "abc"]
+
+    assert [binding.chosen if binding is not None else None for binding, _ in found] == ["fixed", "atomic", None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -72,6 +72,9 @@ class Selection:
         self._owned = owned
         self._make_rules = rules
         self._protected = protected
+        self._ranked: dict[
+            Hashable, Choice
+        ] = {}  # of slots of which no layer speaks; whether an SDK is there takes time
         self._heard: _Heard = before._heard if before is not None and self._hears_as(before) else _Heard()
 
     def shares(self, other: Selection | None) -> bool:
@@ -114,7 +117,14 @@ class Selection:
         """
         if voices and voices[0].brings:
             return Choice(0)
-        return choose(slot.name, voices, self.offers(slot), self.wants(slot), hint=self._hint(slot, voices))
+        key = (slot.category, slot.wants, slot.any_of, slot.name == SECRETS)
+        is_usual = not (voices or any(slot.name in layer.deny for _, layer in self.layers))
+        if is_usual and key in self._ranked:
+            return self._ranked[key]
+        choice = choose(slot.name, voices, self.offers(slot), self.wants(slot), hint=self._hint(slot, voices))
+        if is_usual and choice.error is None:
+            self._ranked[key] = choice
+        return choice
 
     def _hint(self, slot: Slot[Any], voices: Sequence[Binding]) -> str:
         name = next((voice.chosen for voice in voices if voice.chosen), None)
