@@ -140,10 +140,10 @@ class Beside(Wiring):
             if found is not None:
                 yield from (fault for fault in settings_faults(*found) if fault.message not in known)
 
-    def settled(self) -> Index | None:
-        """Return the index of the state that was made, as soon as it is in force."""
+    def index_in_force(self) -> Index | None:
+        """Return the index of this state for the container that is in it now."""
         if self.index is not None:
-            self.index.decide(self.whole, self._spoken)
+            self.index.rebind(self.whole, self._spoken)
         return self.index
 
     @property

@@ -388,7 +388,7 @@ class Builder:
                 await hold(keeper, cell, ends(gen))
             else:
                 built = target(*arguments, **given)
-                if not is_class and _is_to_come(built):
+                if _is_to_come(built):
                     built = await built
                 if is_managed(built):
                     built = await entered(built, target, keeper, cell)

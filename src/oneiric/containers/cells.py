@@ -65,7 +65,7 @@ def move(
     every: Iterable[Slot[Any]],
     state_of: StateOf,
     is_said: IsSaid,
-    moved: Container[Slot[Any]] = (),
+    settled: Container[Slot[Any]] = (),
 ) -> list[Cell]:
     """
     Move slots to the cells of their new states.
@@ -75,14 +75,14 @@ def move(
         every: All slots that may have been built from them.
         state_of: The winning binding and the settings of a slot as they are now.
         is_said: Whether the layers still say all that a cell stands for, perhaps below others.
-        moved: Those that show the cell of their new state already.
+        settled: Those that show the cell of their new state already.
 
     Returns:
         The cells that no state leads back to any more, dependants first: what was built in them can be closed.
     """
     order = reached(changed, every)
     for slot in order:
-        if slot in moved:
+        if slot in settled:
             continue
         old = slot.cell
         decided = old.binding is not None or old.attempt is not None

@@ -24,7 +24,7 @@ class Exchanged(NamedTuple):
     What came of an exchange.
 
     Attributes:
-        old: The cells that were shown before and had an object, dependants first.
+        old: The cells whose objects are of no use any more, dependants first.
         is_as_planned: The state in force is the planned one: nothing else has changed meanwhile.
     """
 
@@ -58,24 +58,26 @@ def exchange(
             for layer in put:
                 is_as_planned &= stack.put(layer) is layer
         stack.renew(moved, planned.selection if is_as_planned else None)
-        spoken = {*moved}
-        for slot in spoken.difference(made):
+        for slot in {*moved}.difference(made):
             _keep(stack, slot)
-        left: list[Cell] = []  # somebody filled the slot otherwise while they were built
-        for slot, cell in made.items():
-            if not is_as_planned or slot in spoken:
-                binding, raw = stack.state(slot)
-                if binding is None or cell.binding is None or not binding.is_like(cell.binding):
-                    left.append(cell)
-                    continue
-                cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
-            slot.cell = cell
+        left = [cell for slot, cell in made.items() if not _show(stack, slot, cell, is_certain=is_as_planned)]
         stack.dependants |= {slot for slot, cell in made.items() if cell.inputs}
         shown = made if is_as_planned and not left else ()
         gone = cells.move([*moved, *made], stack.dependants, stack.state, stack.is_said, shown)
         old = [cell for cell in before.values() if cell.is_built and cell.slot.cell is not cell]
         told = [*reversed(old), *reversed(left)]
         return Exchanged([*told, *(cell for cell in gone if cell.is_built and cell not in told)], is_as_planned)
+
+
+def _show(stack: Stack, slot: Slot[Any], cell: Cell, *, is_certain: bool) -> bool:
+    """Let a slot show the cell that was made for it; False where somebody has filled it otherwise meanwhile."""
+    if not is_certain or cell.binding is not slot.cell.binding:  # else it was built again since others change
+        binding, raw = stack.state(slot)
+        if binding is None or cell.binding is None or not binding.is_like(cell.binding):
+            return False
+        cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
+    slot.cell = cell
+    return True
 
 
 def _keep(stack: Stack, slot: Slot[Any]) -> None:

@@ -140,7 +140,7 @@ class Index:
         """The slots of which the records were made for this index: no other has another fault than before."""
         return [slot for slot in self.records if slot in self._own]
 
-    def decide(self, source: Source, slots: Iterable[Slot[Any]]) -> None:
+    def rebind(self, source: Source, slots: Iterable[Slot[Any]]) -> None:
         """Take the bindings of a container that is in this state now; they say the same as those it was made of."""
         for slot in slots:
             if slot in self._own:

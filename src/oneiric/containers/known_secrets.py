@@ -46,18 +46,19 @@ class KnownSecrets:
         self._local: tuple[object, Any] | None = None  # the state of the slot it was made for, and the store
 
     def rules(self, selection: Selection) -> SecretRules:
-        """Return the rules by which secrets count in a state of the layers, in its own profile."""
+        """Return the rules by which secrets count in a state of the layers, and in all that share them."""
         profile = selection.profile
-        store = self._store(selection)
+        is_here = self._wiring.stack.is_in_force(selection)
+        store = self._store(selection, is_here=is_here)
         section = self._section(selection)
-        if selection is self._wiring.stack.current:
+        if is_here:
             self.cache.ttl_s = section.ttl_s if section is not None else TTL_S
         on_error = section.on_error if section is not None else None
         scope: tuple[str, ...] = ()
         if selection.words.has_remote:
             scope = tuple(_read(selection, "remote", "ManifestSettings").secret_scope)
         return SecretRules(
-            look=partial(self._look, store, is_here=selection is self._wiring.stack.current),
+            look=partial(self._look, store, is_here=is_here),
             store=store.label,
             resource=self.resource,
             bindings=section.bindings if section is not None else {},
@@ -75,13 +76,12 @@ class KnownSecrets:
             return None
         return _read(selection, "secrets", "SecretsSettings")
 
-    def _store(self, selection: Selection) -> _Store:
+    def _store(self, selection: Selection, *, is_here: bool) -> _Store:
         stack = self._wiring.stack
         slot = stack.slots.by_name.get(SECRETS)
         if slot is None:
             return _Store("secrets", NO_STORE)
-        here = selection is stack.current
-        voices = slot.bindings[::-1] if here else stack.said(slot, selection)
+        voices = slot.bindings[::-1] if is_here else stack.voices_in(slot, selection)
         choice: Choice = selection.choose(slot, voices)
         if choice.error is not None:
             return _Store("secrets", choice.error.code)
@@ -112,7 +112,7 @@ class KnownSecrets:
         return asked._replace(version=version) if version != LATEST and asked.exists else asked
 
     def _label(self) -> str:
-        return self._store(self._wiring.stack.selection).label
+        return self._store(self._wiring.stack.selection, is_here=True).label
 
     def resource(self, name: str) -> str:
         """Return how the store calls a secret; its name where no store is there to ask."""

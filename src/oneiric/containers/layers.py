@@ -23,6 +23,8 @@ class LayerContainer(DynamicContainer):
     """
     What one source says: which adapter or object fills which slot, and which values settings have.
 
+    What it says does not change any more once it is applied: another layer says otherwise.
+
     Args:
         name: One of `code`, `profile`, `secrets`, `manifest`, `env`, `explicit`; it decides the rank.
         bindings: By slot name or slot type: an adapter's name, or an object, an adapter class or an engine provider.

@@ -20,9 +20,9 @@ from oneiric.providers.slot import Cell
 
 
 def is_managed(made: object) -> bool:
-    """Tell whether an object can be entered at all."""
+    """Tell whether an object may be one that can be entered; a proxy tells of another class than its own."""
     kind = type(made)
-    return hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")
+    return hasattr(kind, "__enter__") or hasattr(kind, "__aenter__") or made.__class__ is not kind
 
 
 async def entered(made: Any, target: Any, keeper: Keeping, cell: Cell) -> Any:

@@ -178,13 +178,13 @@ def read_needs(fn: Any) -> Mapping[str, Need]:
     Raises:
         TypeError: A parameter defaults to INJECTED and its annotation says neither a type nor a slot.
     """
-    is_lasting = isinstance(fn, (type, types.FunctionType))  # a bound method is made anew each time
-    if is_lasting and (known := _known.get(fn)) is not None:
-        return known
     code: Any = fn.__init__ if inspect.isclass(fn) else fn
     injected = getattr(code, "__site__", None)
     if injected is not None:
         return injected.needs  # type: ignore[no-any-return]  # its type lives one floor up
+    is_lasting = isinstance(fn, (type, types.FunctionType))  # a bound method is made anew each time
+    if is_lasting and (known := _known.get(fn)) is not None:
+        return known
     if not isinstance(code, (types.FunctionType, types.MethodType)):
         return {}
     found = _read(fn, code)

@@ -28,15 +28,13 @@ Rules = Callable[["Selection"], SecretRules]
 
 
 class _Heard:
-    """What layers say about settings, and what was decided; states that differ in who fills slots alone share it."""
+    """What layers say about settings and secrets; states that differ in nothing but who fills other slots share it."""
 
-    __slots__ = ("losses", "rules", "values", "words")
+    __slots__ = ("rules", "words")
 
     def __init__(self) -> None:
         self.words: Words | None = None
         self.rules: SecretRules | None = None
-        self.values: dict[tuple[str, Any], list[Value]] = {}  # by prefix and model: two classes may have one name
-        self.losses = 0  # what was known of secrets when the values were decided
 
 
 class Selection:
@@ -77,8 +75,11 @@ class Selection:
         ] = {}  # of slots of which no layer speaks; whether an SDK is there takes time
         self._heard: _Heard = before._heard if before is not None and self._hears_as(before) else _Heard()
 
+        self._values: dict[str, list[Value]] = {}
+        self._decided_by: tuple[SecretRules | None, int] = (None, 0)  # and how much of secrets was forgotten till then
+
     def shares(self, other: Selection | None) -> bool:
-        """Tell whether what was found out about settings in another state counts here."""
+        """Tell whether another state is known to say the same about settings and secrets."""
         return other is not None and other._heard is self._heard
 
     def _hears_as(self, other: Selection) -> bool:
@@ -154,17 +155,17 @@ class Selection:
 
     def values(self, prefix: str, model: Any) -> list[Value]:
         """Return the decided value of every field of a settings model, by name."""
-        heard = self._heard
-        if heard.rules is not None and (losses := heard.rules.losses()) != heard.losses:
-            heard.losses = losses
-            heard.values.clear()
-        found = heard.values.get((prefix, model))
+        rules = SecretRules() if prefix == SECRETS else self.rules  # the rules are made of that section
+        losses = rules.losses()
+        if prefix != SECRETS and (rules is not self._decided_by[0] or losses != self._decided_by[1]):
+            self._values, self._decided_by = {}, (rules, losses)
+        values = self._values  # another one, when this has taken its time
+        found = values.get(prefix)
         if found is None:
-            rules = SecretRules() if prefix == SECRETS else self.rules  # the rules are made of that section
             words = self.words.renamed(prefix, model)
             found = [evaluate(field, words, rules) for field in fields_of(model, prefix)]
             if not any(value.wanted or value.error is not None for value in found):
-                heard.values[prefix, model] = found  # else more may be known of its secrets when somebody asks again
+                values[prefix] = found  # else more may be known of its secrets when somebody asks again
         return found
 
     def value(self, field: Field, rules: SecretRules | None = None) -> Value:
@@ -173,7 +174,7 @@ class Selection:
 
     def renew(self) -> None:
         """Decide all values again: more is known of secrets now."""
-        self._heard.values.clear()
+        self._values = {}
         self._heard.rules = None
 
     def raw(self, prefix: str) -> Raw:

@@ -80,10 +80,10 @@ class Stack:
                 self._before = None
             return self._selection
 
-    @property
-    def current(self) -> Selection | None:
-        """The same, if it was made already."""
-        return self._selection
+    def is_in_force(self, selection: Selection) -> bool:
+        """Tell whether a state says of settings and secrets what the layers say now."""
+        last = self._selection or self._before
+        return selection is last or selection.shares(last)
 
     def selection_in(
         self, profile: Profile, layers: Iterable[LayerContainer], before: Selection | None = None

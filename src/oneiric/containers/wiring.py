@@ -130,11 +130,11 @@ class Wiring:
 
     def find(self, need: Need) -> Slot[Any] | None:
         """Return the one slot that a need means; None if it is optional and cannot be met. Raises as `Slots.find`."""
-        named = need.named
-        if named is not None and not need.optional and (slot := self.stack.slots.by_name.get(named.name)) is not None:
-            return slot  # as most often
+        slots, named = self.stack.slots, need.named
+        if named is not None and not need.optional and named.name not in slots.aliases and named.name in slots.by_name:
+            return slots.by_name[named.name]  # as most often
         try:
-            slot = self.stack.slots.find(need)
+            slot = slots.find(need)
         except (UnknownSlot, MissingDependency):
             if not self.stack.widen():
                 raise

@@ -158,8 +158,13 @@ def changes(
         (old, old_raw), (new, new_raw) = _filled(before, slot), _filled(after, slot)
         keys = {key for _, key in {*old_raw, *new_raw}}
         differing = sorted({*anew.get(slot, ()), *(key for key in keys if _said(old_raw, key) != _said(new_raw, key))})
-        if old != new or differing:
+        if old != new or differing or _is_other(before.look(slot)[0], after.look(slot)[0]):
             yield SlotChange(slot.name, old, new, tuple(differing))
+
+
+def _is_other(old: Binding | None, new: Binding | None) -> bool:
+    """Tell whether another one fills a slot: two classes may have one name."""
+    return old is not None and new is not None and not new.is_like(old)
 
 
 def _said(raw: Any, key: str) -> dict[str, object]:

@@ -32,7 +32,7 @@ from oneiric.runtime.swap_events import Recorder, SwapEvent, SwapStep
 Tell = Callable[[SwapStep, Iterable[str]], None]
 BUILD_TIMEOUT_S, DRAIN_GRACE_S, DRAIN_TIMEOUT_S = 30.0, 2.0, 30.0  # until section `swap` is read
 LOOK_S = 0.02  # between two looks at the leases
-LOGGED = {"failed": "WARNING", "flipped": "INFO"}  # what is opened and closed between has lines of its own
+_LOGGED = {"failed": "WARNING", "flipped": "INFO"}  # what is opened and closed between has lines of its own
 
 
 class Change(NamedTuple):
@@ -177,7 +177,7 @@ class Swaps:
 
     def tell(self, event: SwapEvent, *, is_logged: bool = True) -> None:
         """Tell everybody of one step."""
-        if is_logged and (level := LOGGED.get(event.step)) is not None:
+        if is_logged and (level := _LOGGED.get(event.step)) is not None:
             fields = {name: value for name, value in event.fields().items() if name != "step"}
             log().log(level, f"swap {event.step}", **fields)
         for recorder in self.recorders:
@@ -216,10 +216,11 @@ class Swaps:
         tell("closed", names)
 
     async def end(self) -> None:
-        """Wait for nothing any more: the application stops, and closes all that is open."""
+        """Wait for no call any more: the application stops, and closes all that is open."""
         for task in list(self._draining):
             task.cancel()
-        await self.drained()
+        if self._draining:
+            await asyncio.wait(self._draining)
 
     async def drained(self) -> None:
         """Wait until all that was replaced is closed."""
@@ -250,7 +251,7 @@ class _Transaction:
         with self._app.stack.lock:
             done = exchange(self._app.stack, self._change.drop, self._change.put, beside.made, beside.planned)
             if done.is_as_planned:
-                self._app.begin(beside.settled())
+                self._app.begin(beside.index_in_force())
         generation = self._app.advance(self._change.cause)
         self._tell("flipped", dict.fromkeys([*self._slots, *rebuilt]))
         self._swaps.drain(done.old, self._tell)
@@ -298,7 +299,7 @@ class _Transaction:
     def _tell(self, step: SwapStep, slots: Iterable[str], error: str | None = None) -> None:
         """Tell of one step of some slots; those that are only built again, since others change, the log leaves out."""
         if not self._swaps.recorders:
-            slots = self._slots if step in LOGGED else ()
+            slots = self._slots if step in _LOGGED else ()
         number = self._number - 1 if step == "failed" else self._number
         for slot in slots:
             change = self._slots.get(slot)
