@@ -64,6 +64,7 @@ def exchange(
         stack.dependants |= {slot for slot, cell in made.items() if cell.inputs}
         shown = made if is_as_planned and not left else ()
         gone = cells.move([*moved, *made], stack.dependants, stack.state, stack.is_said, shown)
+        stack.forgotten()
         old = [cell for cell in before.values() if cell.is_built and cell.slot.cell is not cell]
         told = [*reversed(old), *reversed(left)]
         return Exchanged([*told, *(cell for cell in gone if cell.is_built and cell not in told)], is_as_planned)

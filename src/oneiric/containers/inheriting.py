@@ -118,11 +118,13 @@ class Inheriting(View):
             self._own.clear()
             self._bindings.clear()
             self._selection = None
-            old, self._cells = self._cells, {}
-            for slot, cell in old.items():  # in the order of their making: what a cell was built from comes first
-                if self.is_own(slot) and self._says_the_same(cell) and self.is_fresh(cell):
-                    self._cells[slot] = cell
-            return [cell for slot, cell in reversed(old.items()) if self._cells.get(slot) is not cell]
+            old = self._cells
+            kept = {slot: cell for slot, cell in old.items() if self.is_own(slot) and self._says_the_same(cell)}
+            self._cells = kept
+            while stale := [slot for slot, cell in kept.items() if not self.is_fresh(cell)]:
+                for slot in stale:  # what was built from it is stale next
+                    del kept[slot]
+            return [cell for slot, cell in old.items() if kept.get(slot) is not cell]
 
     def _says_the_same(self, cell: Cell) -> bool:
         if cell.binding is None:
@@ -131,7 +133,8 @@ class Inheriting(View):
             binding = self.winner(cell.slot)
         except OneiricError:
             return False
-        return binding.is_like(cell.binding) and self.raw_settings(cell.slot, binding) == cell.settings
+        is_like = binding.is_like(cell.binding) and cell.decorations == cell.slot.decorations
+        return is_like and self.raw_settings(cell.slot, binding) == cell.settings
 
     def forget(self) -> None:
         """Look again: the parent changed, and so may what was built from its objects."""

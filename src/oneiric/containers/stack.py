@@ -42,7 +42,8 @@ class Stack:
         is_read: Something was derived from the state since it last changed. Slots are declared by thousands, and each
             would drop what nobody made.
         changes: How often a state ended.
-        forgotten: Called after every change of what was read, so that what was derived from the old state is dropped.
+        forgotten: Called after every change of what was read, when slots show their new cells, so that what was derived
+            from the old state is dropped.
         discard: Called with built cells that no state leads back to.
         rules: Returns the rules by which secrets count in a state.
     """
@@ -203,8 +204,10 @@ class Stack:
         if self._held_back is not None:
             self._held_back += slots
             return
-        self.forget(slots)
+        was_read = self._end_state(slots)
         gone = [cell for cell in cells.move(slots, self.dependants, self.state, self.is_said) if cell.is_built]
+        if was_read:
+            self.forgotten()
         if gone:
             self.discard(gone)
 
@@ -218,9 +221,15 @@ class Stack:
             self._held_back = None
 
     def renew(self, moved: Sequence[Slot[Any]], selection: Selection | None) -> None:
-        """Begin another state, in which some slots are otherwise; what its layers say may be found out already."""
+        """
+        Begin another state, in which some slots are otherwise; `forgotten` is to be called when they show it.
+
+        Args:
+            moved: The slots.
+            selection: What the layers say now, where that was found out already.
+        """
         self.lease = Lease((self.lease.generation or 0) + 1)  # before call sites look again
-        self.forget(moved)
+        self._end_state(moved)
         if selection is not None and selection.shares(self._before):
             self._selection, self._before, self.is_read = selection, None, True
 
@@ -235,16 +244,21 @@ class Stack:
 
     def forget(self, moved: Iterable[Slot[Any]] | None = None) -> None:
         """Drop what was derived from an older state, in which some slots were otherwise; by default all of them."""
+        if self._end_state(moved):
+            self.forgotten()
+
+    def _end_state(self, moved: Iterable[Slot[Any]] | None) -> bool:
+        """End a state; returns whether something was derived from it, so that call sites and views must look again."""
         self.changes += 1
         self._before = None if moved is None else self._selection or self._before
         if moved is None:
             self._moved = None
         elif self._moved is not None:
             self._moved.update(dict.fromkeys(moved))
-        if self.is_read:
-            self.is_read = False
+        was_read, self.is_read = self.is_read, False
+        if was_read:
             self._selection = None
-            self.forgotten()
+        return was_read
 
     @property
     def is_moved(self) -> bool:

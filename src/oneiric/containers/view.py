@@ -78,4 +78,8 @@ class View(Wiring):
 
     def is_fresh(self, cell: Cell) -> bool:
         """Tell whether all that a cell was built from is what is seen now."""
-        return all(self.cell_of(one.slot) is one for one in cell.inputs if one.slot.scope == "app")
+        return all(self._seen(one.slot) is one for one in cell.inputs if one.slot.scope == "app")
+
+    def _seen(self, slot: Slot[Any]) -> Cell | None:
+        """Return the cell of a slot as it is seen here; None where there is none yet."""
+        return self._cells.get(slot) if self.is_own(slot) else self.under.cell_of(slot)
