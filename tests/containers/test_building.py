@@ -234,6 +234,23 @@ async def test_an_asynchronous_factory_is_awaited() -> None:
     assert quote() is await aquote()
 
 
+@pytest.mark.asyncio
+async def test_a_class_whose_call_has_to_be_awaited_is_awaited() -> None:
+    """A metaclass, or `__new__`, may give a coroutine; nobody is given one."""
+    app = Container("shop")
+    app.slot("stock", Cache)
+
+    class Slow(Cache):
+        async def __new__(cls) -> Cache:  # type: ignore[misc]  # what a driver's class may do
+            await asyncio.sleep(0)
+            return Cache()
+
+    app.override({"stock": Slow})
+    app.provide("pricing")(Pricing)
+
+    assert type((await aquote()).cache) is Cache
+
+
 @pytest.mark.parametrize(
     "make",
     [

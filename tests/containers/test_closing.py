@@ -92,3 +92,44 @@ def test_nothing_replaces_a_cancellation() -> None:
     told = report([ValueError("b")], asyncio.CancelledError())  # type: ignore[func-returns-value]  # it only must not raise
 
     assert told is None
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_that_comes_out_of_a_closer_is_its_failure(cell: Cell) -> None:
+    """A closer may await a task that it has cancelled; what comes after it is closed all the same."""
+    closed: list[str] = []
+
+    async def stray(error: BaseException | None) -> None:
+        task = asyncio.create_task(asyncio.sleep(1_000))
+        task.cancel()
+        await task
+
+    async def usual(error: BaseException | None) -> None:
+        closed.append("usual")
+
+    failures = await run_closers([Held(cell, stray, None), Held(cell, usual, None)], None)
+
+    assert [str(failure) for failure in failures] == ["slot session: a cancellation came out of its close"]
+    assert closed == ["usual"]
+
+
+@pytest.mark.asyncio
+async def test_who_is_cancelled_while_things_close_is_so_when_all_are_closed(cell: Cell) -> None:
+    """The closer that was at work is cut off, and those that follow are not."""
+    closed: list[str] = []
+    begun = asyncio.Event()
+
+    async def slow(error: BaseException | None) -> None:
+        begun.set()
+        await asyncio.sleep(1_000)
+
+    async def usual(error: BaseException | None) -> None:
+        closed.append("usual")
+
+    closing = asyncio.create_task(run_closers([Held(cell, slow, None), Held(cell, usual, None)], None))
+    await begun.wait()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+
+    assert closed == ["usual"]

@@ -257,3 +257,37 @@ def test_what_a_resource_of_the_engine_makes_has_to_fit() -> None:
 
     with pytest.raises(WrongType):
         app.adapters.it()
+
+
+@pytest.mark.asyncio
+async def test_a_context_manager_behind_a_proxy_is_entered_and_left() -> None:
+    """A transparent proxy says that it is of the class that it stands for."""
+
+    class Connection:
+        def __enter__(self) -> Connection:
+            LOG.append("enter")
+            return self
+
+        def __exit__(self, *raised: object) -> None:
+            LOG.append("leave")
+
+    class Proxy:
+        def __init__(self, inner: object) -> None:
+            self.inner = inner
+
+        __class__ = property(lambda self: type(self.inner))  # type: ignore[assignment]  # what such proxies do
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+    class Made(Connection):
+        def __new__(cls) -> Any:
+            return Proxy(Connection())
+
+    app = Application("managed", inputs=Inputs(environ={}))
+    app.slot("connection", Connection)
+    app.override({"connection": Made})
+    async with app:
+        await app.wiring.abuild(app.slot("connection"))
+
+    assert LOG == ["enter", "leave"]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from itertools import count
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
-from oneiric import AdapterSettings, Application, Inputs, LayerContainer
+from oneiric import INJECTED, AdapterSettings, Application, Inputs, LayerContainer, Named
 from oneiric.adapters.secrets import Secrets
 from oneiric.containers.layers import Override
 from oneiric.containers.selection import Selection
@@ -141,6 +142,31 @@ def test_a_change_that_says_nothing_of_settings_decides_none_again(
     app.override(LayerContainer("explicit", bindings, settings=settings))
 
     assert app.stack.selection.shares(before) is is_shared
+
+
+def test_a_default_that_is_made_is_made_anew_in_each_state() -> None:
+    """An object that is built again has a name of its own beside the old one, which is still in use."""
+    made = count()
+
+    class Numbered(Part):
+        class Settings(AdapterSettings):
+            """A number that nobody else has."""
+
+            number: int = Field(default_factory=lambda: next(made))
+
+        def __init__(self, settings: Settings, other: Annotated[Part, Named("other")] = INJECTED) -> None:
+            self.settings = settings
+
+    app = Application("changing", inputs=Inputs(environ={}))
+    app.slot("part", Part)
+    app.slot("other", Part)
+    app.override({"part": Numbered, "other": Part})
+    before = app.adapters.part()
+    app.override({"other": Plain})
+    after = app.adapters.part()
+
+    assert after is not before
+    assert after.settings.number != before.settings.number
 
 
 def test_two_classes_of_one_name_have_settings_of_their_own() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from oneiric import INJECTED, Application, Inject, LayerContainer, inject
 from oneiric.core.errors import UnknownSlot, WrongType
-from tests.runtime.backends import Backend, First, Log, Repository, Second, Service, build
+from tests.runtime.backends import Backend, First, Log, Repository, Second, Service, Twin, build
 
 
 class Session:
@@ -23,6 +23,13 @@ class Session:
 
 class Clock:
     """Something that depends on nothing."""
+
+
+class Wrapped(Clock):
+    """A clock around another one."""
+
+    def __init__(self, inner: Clock) -> None:
+        self.inner = inner
 
 
 async def session(repository: Inject[Repository] = INJECTED) -> AsyncIterator[Session]:
@@ -37,6 +44,12 @@ async def look(
     """Return what is injected."""
     await asyncio.sleep(0)
     return service, clock, session
+
+
+@inject
+async def repository_of(repository: Inject[Repository] = INJECTED) -> Repository:
+    """Return the repository."""
+    return repository
 
 
 def parent() -> Application:
@@ -121,6 +134,51 @@ class Pool(Backend):
     def __init__(self, backend: Inject[Backend] = INJECTED, clock: Inject[Clock] = INJECTED) -> None:
         super().__init__()
         self.backend = backend
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_swap", [True, False], ids=["by a swap", "by an override"])
+async def test_what_a_child_makes_of_a_parent_s_object_is_made_anew_when_that_is_replaced(is_swap: bool) -> None:
+    """Else it would hold an object that is closed."""
+    app = parent()
+    async with app, app.child("tenant-a", {"repository": Twin}) as tenant:
+        before = await tenant.call(repository_of)
+        if is_swap:
+            await app.swap({"backend": Second})
+            await app.swaps.drained()
+        else:
+            app.override({"backend": Second})
+            await app.settled()
+        after = await tenant.call(repository_of)
+
+        assert isinstance(before.backend, First)
+        assert isinstance(after.backend, Second)
+
+
+@pytest.mark.asyncio
+async def test_what_a_child_made_of_its_own_objects_stays_when_the_parent_changes_something_else() -> None:
+    """In whichever order they were asked for, however far they stand from what it fills otherwise."""
+    app = parent()
+    async with app, app.child("tenant-a", {"backend": Second}) as tenant:
+        before = await tenant.call(look)
+        app.override({"clock": Clock})
+        after = await tenant.call(look)
+
+        assert after[0] is before[0]
+        assert after[1] is not before[1]
+
+
+@pytest.mark.asyncio
+async def test_a_wrapper_that_the_parent_gets_is_around_the_child_s_object_as_well() -> None:
+    """A child inherits decorations, also late ones."""
+    app = parent()
+    async with app, app.child("tenant-a", {"clock": Clock}) as tenant:
+        before = tenant.services.clock()
+        app.decorate("clock", lambda clock: Wrapped(clock))
+        after = tenant.services.clock()
+
+        assert type(before) is Clock
+        assert isinstance(after, Wrapped)
 
 
 @pytest.mark.asyncio

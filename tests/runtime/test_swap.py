@@ -11,6 +11,7 @@ from loguru import logger
 from oneiric import INJECTED, AdapterSettings, Application, Event, Inject, LayerContainer, Named
 from oneiric.core.errors import NotRunning, OpenTimeout, SwapFailed, UnknownGeneration, UnknownSlot, WrongType
 from oneiric.core.markers import Ref
+from oneiric.core.origins import OverrideOrigin
 from oneiric.providers.adapter import ObjectProvider
 from oneiric.runtime.swap_events import SwapEvent
 from tests.runtime.backends import Backend, Broken, First, Log, Second, Sick, Twin, Unbuildable, build, use
@@ -346,42 +347,18 @@ async def test_a_swap_that_would_leave_a_slot_empty_is_refused_at_the_plan() -> 
 
 
 @pytest.mark.asyncio
-async def test_a_stop_waits_for_a_swap_and_closes_everything() -> None:
-    """Old and new objects are closed once, however they stand."""
+async def test_two_classes_of_one_name_are_two_fillings() -> None:
+    """A module that is loaded again has the same names; the swap is told and recorded as any other."""
     app = build()
+    twins = [type("Twin", (Backend,), {"__module__": "twins"}) for _ in range(2)]
+    found = []
     async with app:
-        await use(CALL)
-        app.swaps.drain_grace_s = 1_000.0
-        await app.swap({"backend": Second})
+        for kind in twins:
+            swapped = await app.swap({"backend": kind}, origin=OverrideOrigin("twins:1"))
+            found.append((type(await use(CALL)), [one.slot for one in swapped.slots]))
 
-    assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
-
-
-@pytest.mark.asyncio
-async def test_a_stop_while_an_old_object_closes_lets_it_close_to_its_end() -> None:
-    """It waits for what is closing, and closes nothing twice."""
-    app = build()
-    gate, go = asyncio.Event(), asyncio.Event()
-
-    class Slow(First):
-        async def close(self) -> None:
-            gate.set()
-            await go.wait()
-            await super().close()
-
-    app.override({"backend": Slow})
-    await app.start()
-    await use(CALL)
-    await app.swap({"backend": Second})
-    await gate.wait()
-    stopping = asyncio.create_task(app.stop())
-    await asyncio.sleep(0)
-    was_waiting = not stopping.done()
-    go.set()
-    await stopping
-
-    assert was_waiting
-    assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
+        assert found == [(twins[0], ["backend"]), (twins[1], ["backend"])]
+        assert [one.slot for one in app.diff(2, 3)] == ["backend"]
 
 
 @pytest.mark.asyncio

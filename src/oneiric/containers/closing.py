@@ -57,15 +57,45 @@ async def open_held(keeper: Keeping, cell: Cell, built: Any) -> None:
 
 
 async def run_closers(closers: Sequence[Held], error: BaseException | None) -> list[Exception]:
-    """Close everything, each within `CLOSE_TIMEOUT_S` seconds; returns what failed."""
+    """Close everything, each within `CLOSE_TIMEOUT_S` seconds; returns what failed. Cancelled, it goes on to the end."""
     failures: list[Exception] = []
+    cancellation = Cancellation()
     for held in closers:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await held.closer(error)
+        except asyncio.CancelledError as cancelled:
+            failures.append(cancellation.of(held.cell.slot.name, cancelled))
         except Exception as failure:  # border: closing goes on; all failures are reported together
             failures.append(failure)
+    cancellation.go_on()
     return failures
+
+
+class Cancellation:
+    """
+    The cancellation of a task that closes several things: it waits until all of them are closed.
+
+    A closer may end with one that nobody asked of this task, such as that of a task of its own, which it awaits. That
+    is a failure of this closer.
+    """
+
+    def __init__(self) -> None:
+        self._asked: asyncio.CancelledError | None = None
+
+    def of(self, slot: str, error: asyncio.CancelledError) -> Exception:
+        """Note what came out of a closer; returns its failure."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            self._asked = error
+        failure = RuntimeError(f"slot {slot}: a cancellation came out of its close")
+        failure.__cause__ = error
+        return failure
+
+    def go_on(self) -> None:
+        """Raise the cancellation, if somebody asked for it."""
+        if self._asked is not None:
+            raise self._asked
 
 
 def close_now(held: Held, error: BaseException | None) -> None:

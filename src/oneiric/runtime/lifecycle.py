@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from oneiric.containers.closing import running_loop
+from oneiric.containers.closing import Cancellation, running_loop
 from oneiric.containers.index import Index
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import AdapterError, OneiricError, OpenTimeout, StartFailed, WrongLoop
@@ -261,15 +261,20 @@ class Lifecycle:
 
     async def _close_each(self, held: Sequence[Opened]) -> list[Exception]:
         failures: list[Exception] = []
+        cancellation = Cancellation()
         for one in held:
             try:
                 async with asyncio.timeout(one.close_timeout_s):
                     await one.closer(None)
+            except asyncio.CancelledError as error:
+                failures.append(cancellation.of(one.slot, error))
+                log().error("slot failed to close", slot=one.slot, error=_said(error))
             except Exception as error:  # border: closing goes on with the others; every failure is reported
                 failures.append(error)
                 log().error("slot failed to close", slot=one.slot, error=_said(error))
             else:
                 log().info("slot closed", slot=one.slot)
+        cancellation.go_on()
         return failures
 
     def asked(self, cells: Iterable[Cell]) -> dict[Cell, Opened]:
