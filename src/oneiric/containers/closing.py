@@ -57,7 +57,7 @@ async def open_held(keeper: Keeping, cell: Cell, built: Any) -> None:
 
 
 async def run_closers(closers: Sequence[Held], error: BaseException | None) -> list[Exception]:
-    """Close everything, each within `CLOSE_TIMEOUT_S` seconds; returns what failed. A cancellation waits for all of it."""
+    """Close everything, each within `CLOSE_TIMEOUT_S` seconds; returns what failed. A cancellation waits for that."""
     failures: list[Exception] = []
     cancellation = Cancellation()
     for held in closers:
