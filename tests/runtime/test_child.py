@@ -212,6 +212,56 @@ async def test_what_a_child_built_from_a_replaced_object_is_not_closed_in_use() 
         assert (before.closed, after.closed) == (1, 0)
 
 
+class Closing(Repository):
+    """A repository with a life of its own, which needs its backend to the end."""
+
+    was_open: list[bool]
+
+    async def open(self) -> None:
+        """Open it."""
+
+    async def close(self) -> None:
+        """Take some turns of the loop to close it, and note whether the backend still can be used."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.was_open.append(self.backend.is_open)
+
+
+@pytest.mark.asyncio
+async def test_a_swap_leaves_synchronous_calls_of_a_child_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold no lease: what they work with stays open for the grace of the swap, whoever owns it."""
+    monkeypatch.setattr(Closing, "was_open", [], raising=False)
+    app = parent()
+    async with app:
+        app.swaps.drain_grace_s = 1_000.0
+        async with app.child("tenant-a", {"repository": Closing}) as tenant:
+            await tenant.call(repository_of)
+            await app.swap({"backend": Second})
+            await asyncio.sleep(0)
+
+            assert Closing.was_open == []
+        assert Closing.was_open == [True]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_grandchild", [False, True], ids=["a child", "a child of a child"])
+async def test_what_a_child_made_of_a_replaced_object_is_closed_before_that(
+    monkeypatch: pytest.MonkeyPatch, is_grandchild: bool
+) -> None:
+    """As any dependant is: the last thing it does may need what it was built from."""
+    monkeypatch.setattr(Closing, "was_open", [], raising=False)
+    app = parent()
+    async with app, app.child("tenant-a") as tenant:
+        owner = tenant.child("desk") if is_grandchild else tenant
+        owner.override({"repository": Closing})
+        await owner.call(repository_of)
+        await app.swap({"backend": Second})
+        await app.swaps.drained()
+
+        assert Closing.was_open == [True]
+        assert [(type(one), one.closed) for one in Log.made] == [(First, 1), (Second, 0)]
+
+
 @pytest.mark.asyncio
 async def test_the_end_of_the_parent_ends_its_children_first() -> None:
     """Nothing of a child outlives what it was built from."""

@@ -35,12 +35,12 @@ class Inheriting(View):
         name: str,
         parent: Wiring,
         layers: Sequence[LayerContainer],
-        stale: Callable[[list[Cell], Lease], None],
+        stale: Callable[[list[Cell], LinkedLease], None],
     ) -> None:
         super().__init__(name, parent)
         self.said: tuple[LayerContainer, ...] = tuple(layers)
         self._stale = stale
-        self._held: Lease = LinkedLease(parent.lease)
+        self._held = LinkedLease(parent.lease)
         self._bindings: dict[Slot[Any], Binding] = {}
         self._spoken: frozenset[Slot[Any]] | None = None
         self._selection: tuple[Selection, Selection] | None = None  # of the parent, and what follows from it
@@ -51,7 +51,7 @@ class Inheriting(View):
         """What holds the objects of this child."""
         return self._held
 
-    def renew_lease(self) -> Lease:
+    def renew_lease(self) -> LinkedLease:
         """Count on another lease from now on; returns the one that calls under way hold."""
         held, self._held = self._held, LinkedLease(self.under.lease)
         return held

@@ -30,11 +30,19 @@ class LinkedLease(Lease):
         above: The parent's lease.
     """
 
-    __slots__ = ("_above", "_own")
+    __slots__ = ("_own", "above")
 
     def __init__(self, above: Lease) -> None:
-        self._above, self._own = above, 0
+        self.above, self._own = above, 0
         super().__init__(above.generation)
+
+    @property
+    def root(self) -> Lease:
+        """The lease of the application above all parents."""
+        found = self.above
+        while isinstance(found, LinkedLease):
+            found = found.above
+        return found
 
     @property
     def count(self) -> int:  # counted along with the parent
@@ -43,7 +51,7 @@ class LinkedLease(Lease):
 
     @count.setter
     def count(self, count: int) -> None:
-        self._above.count += count - self._own
+        self.above.count += count - self._own
         self._own = count
 
 

@@ -16,7 +16,7 @@ from oneiric.containers.graph import Graph, draw
 from oneiric.containers.index import Index
 from oneiric.containers.inheriting import Inheriting
 from oneiric.containers.layers import LayerContainer, Override
-from oneiric.containers.leases import Lease
+from oneiric.containers.leases import LinkedLease
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import Selection
 from oneiric.containers.slots import Slots
@@ -24,7 +24,7 @@ from oneiric.core.health import Health
 from oneiric.core.origins import OverrideOrigin, caller
 from oneiric.providers.slot import Cell, Slot
 from oneiric.runtime.lifecycle import Lifecycle
-from oneiric.runtime.swap import DRAIN_TIMEOUT_S, LOOK_S
+from oneiric.runtime.swap import LOOK_S, Limits
 
 
 class ChildSlot:
@@ -89,6 +89,7 @@ class ChildApplication:
         self.wiring = Inheriting(self.name, parent.wiring, layers, self._discard)
         self.lifecycle = Lifecycle(self.wiring)
         self.wiring.opener = self.lifecycle
+        self.limits: Limits = parent.limits if isinstance(parent, ChildApplication) else parent.swaps
         self.state = "started"
         self.children: set[ChildApplication] = set()
         self._containers: dict[str, ChildSlots] = {}
@@ -200,24 +201,31 @@ class ChildApplication:
         """Ask every adapter of its own for its health; by slot name, sorted."""
         return await self.lifecycle.health()
 
-    def _discard(self, cells: list[Cell], lease: Lease) -> None:
+    def _discard(self, cells: list[Cell], lease: LinkedLease) -> None:
         """Close what nobody reads any more, as soon as no call that holds the lease works with it."""
         built = [cell for cell in cells if cell.is_built]
-        if not lease.count or running_loop() is None:
+        is_swap = lease.root is not self.wiring.stack.lease  # it keeps replaced objects open for a while in any case
+        if not (lease.count or is_swap) or running_loop() is None:
             self.lifecycle.discard(built)
             return
         if not built:
             return
-        task = asyncio.ensure_future(self._drain(built, lease))
+        lease.above.count += 1  # what it was built from is closed after it
+        task = asyncio.ensure_future(self._drain(built, lease, self.limits.drain_grace_s if is_swap else 0.0))
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
 
-    async def _drain(self, cells: Sequence[Cell], lease: Lease) -> None:
+    async def _drain(self, cells: Sequence[Cell], lease: LinkedLease, grace_s: float) -> None:
         loop = asyncio.get_running_loop()
-        end_s = loop.time() + DRAIN_TIMEOUT_S
-        while lease.count and loop.time() < end_s:
-            await self._wait(LOOK_S)
-        self.lifecycle.discard(cells)
+        end_s = loop.time() + self.limits.drain_timeout_s
+        try:
+            await self._wait(grace_s)
+            while lease.count and loop.time() < end_s:
+                await self._wait(LOOK_S)
+            self._draining -= {asyncio.current_task()}  # from here on nobody ends it
+            await self.lifecycle.close(cells)
+        finally:
+            lease.above.count -= 1
 
     async def settled(self) -> None:
         """Wait until what a change made superfluous is closed."""
