@@ -81,12 +81,13 @@ class Cancellation:
     """
 
     def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task is not None else 0  # it may have swallowed some
         self._asked: asyncio.CancelledError | None = None
 
     def of(self, slot: str, error: asyncio.CancelledError) -> Exception:
         """Note what came out of a closer; returns its failure."""
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if self._task is not None and self._task.cancelling() > self._before:
             self._asked = error
         failure = RuntimeError(f"slot {slot}: a cancellation came out of its close")
         failure.__cause__ = error
@@ -131,6 +132,23 @@ def report(failures: list[Exception], error: BaseException | None) -> None:
     if error is None:
         raise ExceptionGroup("closing a scope failed", failures)
     log().error("a scope failed to close", errors=[type(failure).__name__ for failure in failures])
+
+
+async def to_the_end(steps: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
+    """
+    Run a coroutine to its end, however often its caller is cancelled meanwhile.
+
+    Returns:
+        What it returns, and the caller's cancellation, which the caller raises when it has done the rest.
+    """
+    task = begin(steps)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as asked:
+            cancelled = asked
+    return task.result(), cancelled
 
 
 def begin(steps: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:

@@ -71,12 +71,14 @@ def exchange(
 
 
 def _show(stack: Stack, slot: Slot[Any], cell: Cell, *, is_certain: bool) -> bool:
-    """Let a slot show the cell that was made for it; False where somebody has filled it otherwise meanwhile."""
+    """Let a slot show the cell that was made for it; False where layers, or decorations, say otherwise meanwhile."""
     if not is_certain or cell.binding is not slot.cell.binding:  # else it was built again since others change
         binding, raw = stack.state(slot)
         if binding is None or cell.binding is None or not binding.is_like(cell.binding):
             return False
-        cell.binding, cell.settings, cell.decorations = binding, raw, slot.decorations
+        if (raw, slot.decorations) != (cell.settings, cell.decorations):
+            return False
+        cell.binding = binding
     slot.cell = cell
     return True
 

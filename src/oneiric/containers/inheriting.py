@@ -44,7 +44,7 @@ class Inheriting(View):
         self._bindings: dict[Slot[Any], Binding] = {}
         self._spoken: frozenset[Slot[Any]] | None = None
         self._selection: tuple[Selection, Selection] | None = None  # of the parent, and what follows from it
-        parent.views.add(self)
+        parent.show(self)
 
     @property
     def lease(self) -> Lease:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from oneiric.containers import active, scopes
-from oneiric.containers.closing import Held, close_now, open_held, report, run_closers, running_loop
+from oneiric.containers.closing import Held, close_now, open_held, report, run_closers, running_loop, to_the_end
 from oneiric.containers.layers import during_calls
 from oneiric.containers.view import View
 from oneiric.containers.wiring import Wiring
@@ -37,7 +37,7 @@ class LocalView(View):
         self.kept: list[Held] = []
         self.is_ended = False
         self._given = given
-        self.whole.views.add(self)
+        self.whole.show(self)
 
     @property
     def root(self) -> Wiring:
@@ -89,7 +89,7 @@ class LocalView(View):
         with self._lock:
             self.is_ended = True
             held, self.kept = self.kept[::-1], []
-        others = [one for one in list(self.whole.views) if isinstance(one, LocalView) and one.sees(self)]
+        others = [one for one in self.whole.views if isinstance(one, LocalView) and one.sees(self)]
         for one in others:
             if one.under is self:
                 one.under = self.under
@@ -160,7 +160,10 @@ class LocalOverride:
 
     async def __aexit__(self, *exc: object) -> None:
         if held := self._leave():
-            report(await run_closers(held, None), None)
+            failures, cancelled = await to_the_end(run_closers(held, None))
+            report(failures, cancelled)
+            if cancelled is not None:
+                raise cancelled
 
     def __call__(self, function: F) -> F:
         """Decorate a function: the override is in force during each call, and at no other time."""

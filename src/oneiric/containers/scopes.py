@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Protocol
 
 from oneiric.containers.answer import Answer
-from oneiric.containers.closing import Held, begin, close_now, open_held, report, run_closers, running_loop
+from oneiric.containers.closing import Held, close_now, open_held, report, run_closers, running_loop, to_the_end
 from oneiric.containers.ending import ending
 from oneiric.containers.leases import NO_LEASE, Lease
 from oneiric.containers.needs import Need, Way
@@ -101,15 +100,9 @@ class Scope:
         if not closers:
             self.release()
             return
-        closing = begin(run_closers(closers, error))
-        cancelled: asyncio.CancelledError | None = None
-        while not closing.done():
-            try:
-                await asyncio.shield(closing)
-            except asyncio.CancelledError as asked:  # goes on below, when everything is closed
-                cancelled = asked
+        failures, cancelled = await to_the_end(run_closers(closers, error))
         self.release()
-        report(closing.result(), error or cancelled)
+        report(failures, error or cancelled)
         if cancelled is not None:
             raise cancelled
 

@@ -75,7 +75,7 @@ class Selection:
         ] = {}  # of slots of which no layer speaks; whether an SDK is there takes time
         self._heard: _Heard = before._heard if before is not None and self._hears_as(before) else _Heard()
 
-        self._values: dict[str, list[Value]] = {}
+        self._values: dict[tuple[str, Any], list[Value]] = {}  # by model as well: two classes may have one name
         self._decided_by: tuple[SecretRules | None, int] = (None, 0)  # and how much of secrets was forgotten till then
 
     def shares(self, other: Selection | None) -> bool:
@@ -160,12 +160,12 @@ class Selection:
         if prefix != SECRETS and (rules is not self._decided_by[0] or losses != self._decided_by[1]):
             self._values, self._decided_by = {}, (rules, losses)
         values = self._values  # another one, when this has taken its time
-        found = values.get(prefix)
+        found = values.get((prefix, model))
         if found is None:
             words = self.words.renamed(prefix, model)
             found = [evaluate(field, words, rules) for field in fields_of(model, prefix)]
             if not any(value.wanted or value.error is not None for value in found):
-                values[prefix] = found  # else more may be known of its secrets when somebody asks again
+                values[prefix, model] = found  # else more may be known of its secrets when somebody asks again
         return found
 
     def value(self, field: Field, rules: SecretRules | None = None) -> Value:

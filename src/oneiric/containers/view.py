@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
 from oneiric.providers.slot import Cell, Slot
+
+_numbers = count()  # in the order of their making
 
 
 class View(Wiring):
@@ -26,7 +28,8 @@ class View(Wiring):
         self.fetch, self.fetch_now, self.due = under.fetch, under.fetch_now, under.due
         self._cells: dict[Slot[Any], Cell] = {}
         self._own: dict[Slot[Any], bool] = {}
-        self._lock = threading.RLock()
+        self._lock = under.stack.lock  # one for all: who changes the stack tells its views, and these ask the stack
+        self.number = next(_numbers)
 
     def fills(self, slot: Slot[Any]) -> bool:
         """Tell whether the view itself says what fills a slot."""

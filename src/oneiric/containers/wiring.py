@@ -53,7 +53,7 @@ class Wiring:
         self.sites: dict[int, tuple[Any, ...]] = {}
         self._bound: dict[int, weakref.ref[Any]] = {}  # no application keeps a call site alive
         self._ways: dict[int, QuickWay | None] = {}
-        self.views: weakref.WeakSet[Any] = weakref.WeakSet()  # what single contexts see of it
+        self._views: weakref.WeakSet[Any] = weakref.WeakSet()  # what single contexts see of it
         self.ledger: list[Any] | None = None  # what code opened and has to end, while somebody keeps account of it
 
     @property
@@ -298,15 +298,21 @@ class Wiring:
 
     def enter(self, site: Any, given: tuple[Any, ...]) -> Entry:
         """Return the slow path of one injected call; where all is plain, that through recipes."""
-        if site.key not in self._ways:
+        try:
+            way = self._ways[site.key]
+        except KeyError:
+            way = self._look_for_way(site)
+        entry: Entry = self._slowly(site, given) if way is None else way.enter(given)
+        return entry
+
+    def _look_for_way(self, site: Any) -> QuickWay | None:
+        with self.stack.lock:  # so that it is kept before a change, which drops it, or made after that
             self.bind(site)  # so that it is told when something changes
             way = self._ways[site.key] = self._quick_way(site)
             self.stack.is_read = True
             if way is not None and site.kind == "coroutine":
                 active.remember_way(site, self, way.enter)
-        way = self._ways[site.key]
-        entry: Entry = self._slowly(site, given) if way is None else way.enter(given)
-        return entry
+        return way
 
     def _quick_way(self, site: Any) -> QuickWay | None:
         """Return how a call site is entered quickly; None where that cannot be."""
@@ -330,7 +336,7 @@ class Wiring:
     def forget(self) -> None:
         """Drop the cells of all call sites: they look again."""
         self._ways.clear()
-        for view in list(self.views):
+        for view in self.views:
             view.forget()
         if not self.sites:
             return  # the usual case while slots are declared, by thousands perhaps
@@ -339,6 +345,24 @@ class Wiring:
                 site.forget()
         self.sites.clear()
         self._bound.clear()
+
+    @property
+    def views(self) -> list[Any]:
+        """What children and single contexts see of it; those that lie over others come after them."""
+        if not self._views:
+            return []
+        with self.stack.lock:
+            return sorted(self._views, key=lambda view: view.number)
+
+    def show(self, view: Any) -> None:
+        """Tell a view of every change from now on, as long as somebody keeps it."""
+        with self.stack.lock:
+            self._views.add(view)
+
+    def hide(self, view: Any) -> None:
+        """Tell a view of no change any more."""
+        with self.stack.lock:
+            self._views.discard(view)
 
     def _gone(self, key: int, site: weakref.ref[Any]) -> None:
         self._bound.pop(key, None)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from oneiric.containers import active
 from oneiric.containers.child import ChildContainer
+from oneiric.containers.closing import to_the_end
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.secret_uses import built_from
 from oneiric.containers.selection import SECRETS
@@ -316,22 +317,33 @@ class Application(ConfiguredContainer):
         """
         Close everything in reverse order of opening; a second call does nothing, and a start under way is awaited.
 
+        Who is cancelled meanwhile is so when everything is closed.
+
         Raises:
             ExceptionGroup: Some objects failed to close; all others are closed.
         """
-        async with self._transition():
-            if self.state in {"new", "stopped"} and not self.lifecycle.open_slots:
-                return
-            self.state = "stopping"
-            await self._refresher.stop()
-            await self.swaps.end()
-            try:
-                failures = await stop_all(self.children)
-                failures += await self.lifecycle.stop()
-            finally:
-                self._end("stopped")
+        failures, cancelled = await to_the_end(self._stop())
+        if cancelled is not None:
+            raise cancelled
         if failures:
             raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
+
+    async def _stop(self) -> list[Exception]:
+        failures: list[Exception] = []
+        async with self._transition():
+            if self.state in {"new", "stopped"} and not self.lifecycle.open_slots:
+                return failures
+            self.state = "stopping"
+            try:
+                await self._refresher.stop()
+                await self.swaps.end()
+                failures += await stop_all(self.children)
+            finally:  # also where the event loop ends meanwhile
+                try:
+                    failures += await self.lifecycle.stop()
+                finally:
+                    self._end("stopped")
+        return failures
 
     def _transition(self) -> asyncio.Lock:
         """Return the lock that lets one start, stop or change run at a time, in the running loop."""

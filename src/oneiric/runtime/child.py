@@ -9,7 +9,7 @@ from typing import Any
 
 from oneiric.containers import active, scopes
 from oneiric.containers.child import nothing_named
-from oneiric.containers.closing import running_loop
+from oneiric.containers.closing import running_loop, to_the_end
 from oneiric.containers.explain import Explainer
 from oneiric.containers.explanation import Explanation
 from oneiric.containers.graph import Graph, draw
@@ -245,12 +245,21 @@ class ChildApplication:
         self.state = "stopped"
         for task in list(self._draining):
             task.cancel()  # all that is open is closed below
-        failures = await stop_all(self.children)
-        failures += await self.lifecycle.stop()
-        self.parent.children.discard(self)
-        self.wiring.under.views.discard(self.wiring)
+        failures, cancelled = await to_the_end(self._stop())
+        if cancelled is not None:
+            raise cancelled
         if failures:
             raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
+
+    async def _stop(self) -> list[Exception]:
+        failures: list[Exception] = []
+        try:
+            failures += await stop_all(self.children)
+        finally:  # also where the event loop ends meanwhile
+            failures += await self.lifecycle.stop()
+            self.parent.children.discard(self)
+            self.wiring.under.hide(self.wiring)
+        return failures
 
     async def __aenter__(self) -> ChildApplication:
         return self

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from oneiric.containers.closing import Cancellation, running_loop
+from oneiric.containers.closing import Cancellation, running_loop, to_the_end
 from oneiric.containers.index import Index
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import AdapterError, OneiricError, OpenTimeout, StartFailed, WrongLoop
@@ -238,25 +238,32 @@ class Lifecycle:
 
         A caller that is cancelled meanwhile gets its cancellation when everything is closed.
         """
-        closing = asyncio.ensure_future(self._stop())
-        try:
-            return await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            await asyncio.wait({closing})
-            raise
+        failures, cancelled = await to_the_end(self._stop())
+        if cancelled is not None:
+            raise cancelled
+        return failures
 
     async def _stop(self) -> list[Exception]:
         failures: list[Exception] = []
+        cancelled: asyncio.CancelledError | None = None  # the event loop ends: all the more is to be closed
         while True:  # another task may open something while the others close
-            await self._wiring.abandon()
-            await self.settled()
+            try:
+                await self._wiring.abandon()
+                await self.settled()
+            except asyncio.CancelledError as asked:
+                cancelled = asked
             with self._lock:
                 held, self._held = self._held[::-1], []
             if not held:
                 break
-            failures += await self._close_each(held)
+            try:
+                failures += await self._close_each(held)
+            except asyncio.CancelledError as asked:
+                cancelled = asked
         self._wiring.reset()
         self._loop = None
+        if cancelled is not None:
+            raise cancelled
         return failures
 
     async def _close_each(self, held: Sequence[Opened]) -> list[Exception]:
