@@ -26,8 +26,8 @@ class Inheriting(View):
         name: The child's name.
         parent: The wiring that it inherits from, which may be a child's too.
         layers: What it says itself, above all that the parent says.
-        stale: Told of cells that nobody reads any more, since the parent changed; calls that hold the lease may still
-            work with them.
+        stale: Told of cells that nobody reads any more, since the parent changed; calls that hold one of the leases may
+            still work with them.
     """
 
     def __init__(
@@ -35,12 +35,13 @@ class Inheriting(View):
         name: str,
         parent: Wiring,
         layers: Sequence[LayerContainer],
-        stale: Callable[[list[Cell], LinkedLease], None],
+        stale: Callable[[list[Cell], Sequence[LinkedLease]], None],
     ) -> None:
         super().__init__(name, parent)
         self.said: tuple[LayerContainer, ...] = tuple(layers)
         self._stale = stale
         self._held = LinkedLease(parent.lease)
+        self._former: list[LinkedLease] = []  # calls of before still hold these
         self._bindings: dict[Slot[Any], Binding] = {}
         self._spoken: frozenset[Slot[Any]] | None = None
         self._selection: tuple[Selection, Selection] | None = None  # of the parent, and what follows from it
@@ -54,7 +55,12 @@ class Inheriting(View):
     def renew_lease(self) -> LinkedLease:
         """Count on another lease from now on; returns the one that calls under way hold."""
         held, self._held = self._held, LinkedLease(self.under.lease)
+        self._former = [lease for lease in (*self._former, held) if lease.count]
         return held
+
+    def give_up(self, cell: Cell) -> None:
+        """Close what was built for nobody, as soon as the calls under way have ended: one of them waited for it."""
+        self._stale([cell], [*self._former, self._held])
 
     @property
     def selection(self) -> Selection:
@@ -140,7 +146,7 @@ class Inheriting(View):
         """Look again: the parent changed, and so may what was built from its objects."""
         lease = self.renew_lease()
         if cells := self.look_again():
-            self._stale(cells, lease)
+            self._stale(cells, [lease])
         super().forget()
 
     def reset(self) -> None:

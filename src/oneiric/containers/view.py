@@ -73,11 +73,21 @@ class View(Wiring):
         return self.build(slot)
 
     def finished(self, cell: Cell, inputs: tuple[Cell, ...], built: Any) -> None:
-        """Put a built object into its cell; one whose inputs were replaced meanwhile is not shown again."""
+        """Put a built object into its cell; one that a change made superfluous meanwhile is not shown again."""
         with self._lock:
             cell.inputs, cell.live = inputs, built
-            if not self.is_fresh(cell):
-                self._cells.pop(cell.slot, None)
+            if cell.slot.scope != "app":
+                return
+            is_shown = self._cells.get(cell.slot) is cell
+            if is_shown and self.is_fresh(cell):
+                return
+            if is_shown:
+                del self._cells[cell.slot]
+                Wiring.forget(self)  # call sites that have found it there
+            self.give_up(cell)
+
+    def give_up(self, cell: Cell) -> None:
+        """Close what was built for nobody, where that is not left to the end of the view."""
 
     def is_fresh(self, cell: Cell) -> bool:
         """Tell whether all that a cell was built from is what is seen now."""

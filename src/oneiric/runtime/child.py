@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -143,7 +144,7 @@ class ChildApplication:
         else:
             layer = LayerContainer("explicit", overriding, origin=OverrideOrigin(caller(1)))
         self.wiring.stack.check(layer)
-        self._discard(self.wiring.say([*self.wiring.said, layer]), self.wiring.renew_lease())
+        self._discard(self.wiring.say([*self.wiring.said, layer]), [self.wiring.renew_lease()])
         self.wiring.forget()
         return Override(self, layer, overriding)
 
@@ -151,7 +152,7 @@ class ChildApplication:
         """Take one of its own layers away; any other one is ignored."""
         if layer in self.wiring.said:
             rest = [one for one in self.wiring.said if one is not layer]
-            self._discard(self.wiring.say(rest), self.wiring.renew_lease())
+            self._discard(self.wiring.say(rest), [self.wiring.renew_lease()])
             self.wiring.forget()
 
     def child(self, name: str, overrides: Any = None) -> ChildApplication:
@@ -201,31 +202,35 @@ class ChildApplication:
         """Ask every adapter of its own for its health; by slot name, sorted."""
         return await self.lifecycle.health()
 
-    def _discard(self, cells: list[Cell], lease: LinkedLease) -> None:
-        """Close what nobody reads any more, as soon as no call that holds the lease works with it."""
+    def _discard(self, cells: list[Cell], leases: Sequence[LinkedLease]) -> None:
+        """Close what nobody reads any more, as soon as no call that holds one of the leases works with it."""
         built = [cell for cell in cells if cell.is_built]
-        is_swap = lease.root is not self.wiring.stack.lease  # it keeps replaced objects open for a while in any case
-        if not (lease.count or is_swap) or running_loop() is None:
+        now = self.wiring.stack.lease
+        is_swap = any(lease.root is not now for lease in leases)  # which gives what it replaces a while in any case
+        if not (is_swap or any(lease.count for lease in leases)) or running_loop() is None:
             self.lifecycle.discard(built)
             return
         if not built:
             return
-        lease.above.count += 1  # what it was built from is closed after it
-        task = asyncio.ensure_future(self._drain(built, lease, self.limits.drain_grace_s if is_swap else 0.0))
+        for lease in leases:
+            lease.above.count += 1  # what it was built from is closed after it
+        task = asyncio.ensure_future(self._drain(built, leases, self.limits.drain_grace_s if is_swap else 0.0))
         self._draining.add(task)
-        task.add_done_callback(self._draining.discard)
+        task.add_done_callback(partial(self._drained, leases))
 
-    async def _drain(self, cells: Sequence[Cell], lease: LinkedLease, grace_s: float) -> None:
+    def _drained(self, leases: Sequence[LinkedLease], task: asyncio.Task[None]) -> None:
+        self._draining.discard(task)
+        for lease in leases:
+            lease.above.count -= 1
+
+    async def _drain(self, cells: Sequence[Cell], leases: Sequence[LinkedLease], grace_s: float) -> None:
         loop = asyncio.get_running_loop()
         end_s = loop.time() + self.limits.drain_timeout_s
-        try:
-            await self._wait(grace_s)
-            while lease.count and loop.time() < end_s:
-                await self._wait(LOOK_S)
-            self._draining -= {asyncio.current_task()}  # from here on nobody ends it
-            await self.lifecycle.close(cells)
-        finally:
-            lease.above.count -= 1
+        await self._wait(grace_s)
+        while any(lease.count for lease in leases) and loop.time() < end_s:
+            await self._wait(LOOK_S)
+        self._draining -= {asyncio.current_task()}  # from here on nobody ends it
+        await self.lifecycle.close(cells)
 
     async def settled(self) -> None:
         """Wait until what a change made superfluous is closed."""
