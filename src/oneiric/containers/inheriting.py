@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from oneiric.containers import scopes
@@ -118,14 +118,20 @@ class Inheriting(View):
             self.said, self._spoken = tuple(layers), None
             return self.look_again()
 
-    def look_again(self) -> list[Cell]:
-        """Drop what was derived from another state; returns the cells that are not seen any more."""
+    def look_again(self, outdated: Collection[Slot[Any]] = ()) -> list[Cell]:
+        """
+        Drop what was derived from another state; returns the cells that are not seen any more.
+
+        Args:
+            outdated: Slots to build again although the layers say the same.
+        """
         with self._lock:
             self._own.clear()
             self._bindings.clear()
             self._selection = None
             old = self._cells
-            kept = {slot: cell for slot, cell in old.items() if self.is_own(slot) and self._says_the_same(cell)}
+            same = (slot for slot, cell in old.items() if self.is_own(slot) and self._says_the_same(cell))
+            kept = {slot: old[slot] for slot in same if slot not in outdated}
             self._cells = kept
             while stale := [slot for slot, cell in kept.items() if not self.is_fresh(cell)]:
                 for slot in stale:  # what was built from it is stale next

@@ -38,8 +38,9 @@ def built_from(names: Collection[str], wiring: Wiring) -> dict[Slot[Any], tuple[
     """Return the slots whose built objects have settings that these secrets may answer, each with their keys."""
     found: dict[Slot[Any], tuple[str, ...]] = {}
     for slot in wiring.every_slot() if names else ():
-        binding = slot.cell.binding
-        if slot.scope != "app" or not slot.cell.is_built or binding is None:
+        cell = wiring.own_cell(slot) if slot.scope == "app" else None
+        binding = cell.binding if cell is not None and cell.is_built else None
+        if binding is None:
             continue
         _, values = wiring.values_of(slot, binding) or (None, [])
         keys = [

@@ -64,6 +64,11 @@ class View(Wiring):
         with self._lock:
             return self._cells.setdefault(slot, Cell(slot))
 
+    def own_cell(self, slot: Slot[Any]) -> Cell | None:
+        """Return the cell of a slot whose object belongs to the view; None where it has none, or another's."""
+        with self._lock:
+            return self._cells.get(slot)
+
     def builder_of(self, slot: Slot[Any]) -> Any:
         """Return who builds the object of a slot: the view only what is its own."""
         return self._builder if self.is_own(slot) else self.under.builder_of(slot)

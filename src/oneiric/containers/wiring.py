@@ -202,6 +202,10 @@ class Wiring:
         """Return the cell that holds the object of an app-scoped slot."""
         return slot.cell
 
+    def own_cell(self, slot: Slot[Any]) -> Cell | None:
+        """Return the cell of an app-scoped slot whose object belongs here; None where it has none, or another's."""
+        return slot.cell
+
     def keep(self, cell: Cell, closer: Closer) -> None:
         """Remember how to close what was built for the life of the application."""
         if self.opener is None:

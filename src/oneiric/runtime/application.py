@@ -138,6 +138,12 @@ class Application(ConfiguredContainer):
             await self.swaps.make(Change(cause="secrets", anew=anew))
         else:
             self.advance("secrets")
+        self._outdated_in_children()
+
+    def _outdated_in_children(self) -> None:
+        """Let children build anew what has outdated secrets; in what this application built there are none any more."""
+        for child in list(self.children):
+            child.renew(self.outdated)
         self.outdated.clear()
 
     def advance(self, cause: str) -> Generation:
@@ -239,7 +245,7 @@ class Application(ConfiguredContainer):
         come = configuration.succeed(self.configure())
         go, come = changed_layers(self._configured_layers, come)
         swapped = await self.swaps.make(Change(go, come, "reload", anew=built_from(self.outdated, self.wiring)))
-        self.outdated.clear()
+        self._outdated_in_children()
         self._configured_layers = [*(layer for layer in self._configured_layers if layer not in go), *come]
         self._read.update(come)
         self._configuration, self._inputs = configuration, inputs

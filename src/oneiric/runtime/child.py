@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,7 @@ from oneiric.containers.index import Index
 from oneiric.containers.inheriting import Inheriting
 from oneiric.containers.layers import LayerContainer, Override
 from oneiric.containers.leases import LinkedLease
+from oneiric.containers.secret_uses import built_from
 from oneiric.containers.sections import Sections
 from oneiric.containers.selection import Selection
 from oneiric.containers.slots import Slots
@@ -154,6 +155,14 @@ class ChildApplication:
             rest = [one for one in self.wiring.said if one is not layer]
             self._discard(self.wiring.say(rest), [self.wiring.renew_lease()])
             self.wiring.forget()
+
+    def renew(self, outdated: Collection[str]) -> None:
+        """Let objects of its own, and of its children, that have outdated secrets be built anew on their next use."""
+        if slots := built_from(outdated, self.wiring):
+            self._discard(self.wiring.look_again(slots), [self.wiring.renew_lease()])
+            self.wiring.forget()
+        for child in list(self.children):
+            child.renew(outdated)
 
     def child(self, name: str, overrides: Any = None) -> ChildApplication:
         """Return a child of this child; see `Application.child`."""
