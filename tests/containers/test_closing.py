@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -133,3 +134,22 @@ async def test_who_is_cancelled_while_things_close_is_so_when_all_are_closed(cel
         await closing
 
     assert closed == ["usual"]
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_that_was_swallowed_long_ago_is_none_of_now(cell: Cell) -> None:
+    """A task may have gone on after one; what comes out of a closer later is that closer's failure."""
+
+    async def stray(error: BaseException | None) -> None:
+        raise asyncio.CancelledError
+
+    async def work() -> list[Exception]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return await run_closers([Held(cell, stray, None)], None)
+
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    working.cancel()
+
+    assert [str(failure) for failure in await working] == ["slot session: a cancellation came out of its close"]

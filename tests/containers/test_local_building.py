@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from pydantic import create_model
 
-from oneiric import INJECTED, Application, Container, Inject, Inputs, Named, inject
+from oneiric import INJECTED, AdapterSettings, Application, Container, Inject, Inputs, Named, inject
 from tests.containers.shapes import Car, Clock, Engine, FixedClock
 
 REAL = Engine()
@@ -193,3 +194,94 @@ def test_the_end_of_an_outer_one_keeps_what_the_inner_one_built_without_it(app: 
 def make_car(engine: Inject[Engine] = INJECTED) -> Car:
     """Make a car."""
     return Car(engine)
+
+
+class Part:
+    """What a slot holds."""
+
+
+@inject
+async def aget_part(part: Annotated[Part, Named("part")] = INJECTED) -> Part:
+    """Return the part that this call sees."""
+    return part
+
+
+def store_with(field: str) -> type[Any]:
+    """Return a class of always the same name, with one setting of its own."""
+    settings = create_model("Settings", __base__=AdapterSettings, **{field: (int, 1)})
+
+    def begin(self: Any, settings: Any) -> None:
+        self.settings = settings
+
+    return type("Store", (Part,), {"Settings": settings, "__init__": begin})
+
+
+def test_a_local_override_by_a_class_of_the_same_name_has_its_own_settings() -> None:
+    """Both stand below one key; what was decided for the one is not what the other takes."""
+    app = Container("workshop")
+    app.slot("part", Part)
+    app.override({"part": store_with("size")})
+    app.adapters.part()
+
+    with app.local_override({"part": store_with("place")}):
+        assert app.adapters.part().settings.place == 1
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_what_one_local_override_made_of_another_s_object_follows_the_application(attempt: int) -> None:
+    """The lower one looks again first, and then the one above it, whichever of them the memory holds first."""
+    app = Container(f"workshop {attempt}")
+    for name in ("top", "middle", "base"):
+        app.slot(name, Part)
+    app.override({"top": Part(), "middle": Part(), "base": Part()})
+
+    class Middle(Part):
+        def __init__(self, base: Annotated[Part, Named("base")] = INJECTED) -> None:
+            self.base = base
+
+    class Top(Part):
+        def __init__(self, middle: Annotated[Middle, Named("middle")] = INJECTED) -> None:
+            self.middle = middle
+
+    with app.local_override({"middle": Middle}), app.local_override({"top": Top}):
+        app.adapters.top()
+        new = Part()
+        with app.override({"base": new}):
+            assert app.adapters.top().middle.base is new
+
+
+@pytest.mark.asyncio
+async def test_who_is_cancelled_at_the_end_of_a_local_override_is_so_when_all_is_closed() -> None:
+    """What was built under it is closed to the end, as that of a scope."""
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    class Slow(Part):
+        async def open(self) -> None:
+            LOG.append("open")
+
+        async def close(self) -> None:
+            begun.set()
+            await go.wait()
+            LOG.append("closed")
+
+    app = Application("workshop", inputs=Inputs(environ={}))
+    app.slot("part", Part)
+    app.override({"part": Part()})
+
+    async def work() -> None:
+        async with app.local_override({"part": Slow}):
+            await aget_part()
+
+    async with app:
+        app.make_default()
+        working = asyncio.create_task(work())
+        await begun.wait()
+        working.cancel()
+        await asyncio.sleep(0)
+        working.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+
+    assert LOG == ["open", "closed"]

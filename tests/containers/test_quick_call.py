@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from oneiric import INJECTED, Application, Inject, Inputs, Provide, inject
 from oneiric.containers.quick_call import QuickCall
+from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import BuildFailed
 
 
@@ -26,6 +28,17 @@ class Unit:
     @inject
     def __init__(self, session: Inject[Session] = INJECTED) -> None:
         self.session = session
+
+
+class Engine:
+    """What a visit is made with."""
+
+
+class Visit:
+    """A resource that is made of an object of the application."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
 
 @pytest.fixture
@@ -204,3 +217,38 @@ def test_what_an_inner_call_builds_otherwise_is_closed_as_well(app: Application)
 
     assert closed == ["lock while the session is open"]
     assert sessions[0].is_closed
+
+
+def test_a_way_that_is_found_while_something_changes_is_not_kept(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change waits until it is kept, and drops it then; else later calls would go on with the old objects."""
+    app.slot("engine", Engine)
+    app.override({"engine": Engine()})
+
+    @app.provide("visit", scope="request")
+    def visit(engine: Inject[Engine] = INJECTED) -> Iterator[Visit]:
+        yield Visit(engine)
+
+    @inject
+    def look(visit: Inject[Visit] = INJECTED) -> Engine:
+        return visit.engine
+
+    new = Engine()
+    changing = threading.Thread(target=lambda: app.override({"engine": new}))
+    find = Wiring._quick_way
+
+    def slowly(wiring: Wiring, site: Any) -> Any:
+        way = find(wiring, site)
+        if not changing.ident:
+            changing.start()
+            changing.join(timeout=0.2)  # it cannot end before the way is kept, or it does and the way is old
+        return way
+
+    app.adapters.engine()
+    monkeypatch.setattr(Wiring, "_quick_way", slowly)
+    app.call(look)
+    changing.join()
+
+    assert app.call(look) is new
+    assert app.call(look) is new

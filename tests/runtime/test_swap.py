@@ -14,7 +14,7 @@ from oneiric.core.markers import Ref
 from oneiric.core.origins import OverrideOrigin
 from oneiric.providers.adapter import ObjectProvider
 from oneiric.runtime.swap_events import SwapEvent
-from tests.runtime.backends import Backend, Broken, First, Log, Second, Sick, Twin, Unbuildable, build, use
+from tests.runtime.backends import Backend, Broken, First, Log, Second, Sick, Unbuildable, build, use
 
 CALL = Event(type="call")
 
@@ -247,42 +247,6 @@ async def test_a_layer_is_applied_and_dropped_as_one_change() -> None:
         assert [type(one) for one in (first, second, third)] == [First, Second, First]
         assert swapped.rebuilt == ("backend", "repository", "service")
         assert app.generation == 3
-
-
-@pytest.mark.asyncio
-async def test_an_override_that_comes_while_a_swap_builds_counts() -> None:
-    """What was built for nothing is closed, and no object stands for another one."""
-    app = build(base="profile")
-    gate, go = asyncio.Event(), asyncio.Event()
-
-    class Slow(First):
-        async def open(self) -> None:
-            gate.set()
-            await go.wait()
-            await super().open()
-
-    async with app:
-        await use(CALL)
-        swapping = asyncio.create_task(app.swap(LayerContainer("manifest", {"backend": Slow})))
-        await gate.wait()
-        handle = app.override({"backend": Second})
-        other = app.override({"repository": Twin})
-        app.override(LayerContainer("env", settings={"swap.build_timeout_s": 7}))
-        go.set()
-        await swapping
-        told = [app.index.records[app.slot(name)].label for name in ("backend", "repository")]
-        limit_s = app.section("swap").build_timeout_s
-        other.undo()
-        during = await use(CALL)
-        handle.undo()
-        after = await use(CALL)
-        await app.swaps.drained()
-
-        assert [type(during), type(after)] == [Second, Slow]
-        assert limit_s == 7
-        assert told == ["tests.runtime.backends:Second", "tests.runtime.backends:Twin"]
-        assert after.is_open
-    assert [one for one in Log.made if (one.opened, one.closed) != (1, 1)] == []
 
 
 @pytest.mark.asyncio

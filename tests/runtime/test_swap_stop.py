@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from oneiric import Event
+from oneiric import Event, LayerContainer
 from tests.runtime.backends import First, Log, Second, build, use
 
 CALL = Event(type="call")
@@ -78,3 +78,55 @@ async def test_a_stop_that_is_cancelled_while_an_old_object_closes_closes_everyt
 
     assert app.state == "stopped"
     assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("times", [1, 2])
+async def test_who_is_cancelled_before_or_while_it_stops_leaves_nothing_open(times: int) -> None:
+    """Also where a swap has not come to its end, and however often it is cancelled."""
+    app = build()
+    app.override(LayerContainer("manifest", settings={"swap.drain_grace_s": 1_000.0}))
+
+    async def serve() -> None:
+        async with app:
+            await use(CALL)
+            await app.swap({"backend": Second})
+            task = asyncio.current_task()
+            assert task is not None
+            for number in range(times):
+                asyncio.get_running_loop().call_soon(task.cancel, number)
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(serve())
+
+    assert app.state == "stopped"
+    assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
+
+
+@pytest.mark.asyncio
+async def test_a_stop_of_a_child_that_is_cancelled_closes_it_and_its_children() -> None:
+    """None of them could be stopped later: it counts as stopped."""
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    class Slow(First):
+        async def close(self) -> None:
+            begun.set()
+            await go.wait()
+            await super().close()
+
+    app = build()
+    async with app:
+        tenant = app.child("tenant", {"backend": Second})
+        desk = tenant.child("desk", {"backend": Slow})
+        await tenant.call(use, CALL)
+        await desk.call(use, CALL)
+        stopping = asyncio.create_task(tenant.stop())
+        await begun.wait()
+        stopping.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+
+        theirs = [one for one in Log.made if type(one) is not First]
+        assert [(type(one), one.closed) for one in theirs] == [(Second, 1), (Slow, 1)]
