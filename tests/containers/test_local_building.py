@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import create_model
 
 from oneiric import INJECTED, AdapterSettings, Application, Container, Inject, Inputs, Named, inject
+from oneiric.providers.adapter import ObjectProvider
 from tests.containers.shapes import Car, Clock, Engine, FixedClock
 
 REAL = Engine()
@@ -252,24 +254,31 @@ def test_what_one_local_override_made_of_another_s_object_follows_the_applicatio
 
 @pytest.mark.asyncio
 async def test_who_is_cancelled_at_the_end_of_a_local_override_is_so_when_all_is_closed() -> None:
-    """What was built under it is closed to the end, as that of a scope."""
-    begun, go = asyncio.Event(), asyncio.Event()
+    """The closer that was at work is cut off, and those that follow are not."""
+    begun = asyncio.Event()
 
-    class Slow(Part):
+    class Quick(Part):
         async def open(self) -> None:
             LOG.append("open")
 
         async def close(self) -> None:
-            begun.set()
-            await go.wait()
             LOG.append("closed")
+
+    class Slow(Quick):
+        def __init__(self, below: Annotated[Part, Named("below")] = INJECTED) -> None:
+            self.below = below
+
+        async def close(self) -> None:
+            begun.set()
+            await asyncio.Event().wait()
 
     app = Application("workshop", inputs=Inputs(environ={}))
     app.slot("part", Part)
-    app.override({"part": Part()})
+    app.slot("below", Part)
+    app.override({"part": Part(), "below": Part()})
 
     async def work() -> None:
-        async with app.local_override({"part": Slow}):
+        async with app.local_override({"part": Slow, "below": Quick}):
             await aget_part()
 
     async with app:
@@ -277,11 +286,28 @@ async def test_who_is_cancelled_at_the_end_of_a_local_override_is_so_when_all_is
         working = asyncio.create_task(work())
         await begun.wait()
         working.cancel()
-        await asyncio.sleep(0)
-        working.cancel()
-        await asyncio.sleep(0)
-        go.set()
         with pytest.raises(asyncio.CancelledError):
             await working
 
-    assert LOG == ["open", "closed"]
+    assert LOG == ["open", "open", "closed"]
+
+
+@pytest.mark.asyncio
+async def test_a_resource_of_a_local_override_ends_in_the_context_that_it_began_in() -> None:
+    """What it has set in a context variable can be taken back only there."""
+    here: ContextVar[str] = ContextVar("here", default="outside")
+
+    def inside() -> Iterator[Part]:
+        token = here.set("inside")
+        yield Part()
+        here.reset(token)
+
+    app = Application("workshop", inputs=Inputs(environ={}))
+    app.slot("part", Part)
+    app.override({"part": Part()})
+    async with app:
+        app.make_default()
+        async with app.local_override({"part": ObjectProvider(inside)}):
+            app.adapters.part()
+            assert here.get() == "inside"
+        assert here.get() == "outside"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from oneiric import Event, LayerContainer
-from tests.runtime.backends import First, Log, Second, build, use
+from oneiric import AdapterSettings, Event, LayerContainer
+from tests.runtime.backends import Backend, First, Log, Second, build, use
 
 CALL = Event(type="call")
 
@@ -130,3 +131,80 @@ async def test_a_stop_of_a_child_that_is_cancelled_closes_it_and_its_children() 
 
         theirs = [one for one in Log.made if type(one) is not First]
         assert [(type(one), one.closed) for one in theirs] == [(Second, 1), (Slow, 1)]
+
+
+class Consumer(Backend):
+    """An adapter with a task of its own, which stops the application when it is cancelled: its close waits for that."""
+
+    class Settings(AdapterSettings):
+        """Limits."""
+
+    whom: Any = None
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+
+    async def open(self) -> None:
+        """Begin the task."""
+        await super().open()
+        self.asked = asyncio.Event()
+        self.task = asyncio.create_task(self.consume())
+
+    async def consume(self) -> None:
+        """Stop the application as soon as somebody asks for it."""
+        await self.asked.wait()
+        await self.whom.stop()
+
+    async def close(self) -> None:
+        """End the task."""
+        await super().close()
+        self.task.cancel()
+        await self.task
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_child", [False, True], ids=["an application", "a child"])
+async def test_a_stop_that_waits_for_itself_ends_within_the_limits(
+    is_child: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A close that waits for the task that stops is given up after `close_timeout_s`, and all others are closed."""
+    app = build()
+    app.override(LayerContainer("env", settings={"backend.Consumer.close_timeout_s": 0.05}))
+    await app.start()
+    owner = app.child("tenant", {"backend": Consumer}) if is_child else app
+    if not is_child:
+        app.override({"backend": Consumer})
+    monkeypatch.setattr(Consumer, "whom", owner)
+    consumer = await owner.call(use, CALL)
+    assert isinstance(consumer, Consumer)
+
+    consumer.asked.set()
+    await asyncio.wait({consumer.task})
+    await app.stop()
+
+    assert (app.state, owner.state) == ("stopped", "stopped")
+    assert [(one.opened, one.closed) for one in Log.made if one.opened] == [(1, 1)] * len(Log.made)
+
+
+@pytest.mark.asyncio
+async def test_a_closer_that_stops_the_application_is_given_up() -> None:
+    """It would wait for itself; the stop that is under way tells of it, and closes everything."""
+
+    class Stopping(Consumer):
+        async def close(self) -> None:
+            self.closed += 1
+            await app.stop()
+
+    app = build()
+    app.override(LayerContainer("env", settings={"backend.Stopping.close_timeout_s": 0.05}))
+    app.override({"backend": Stopping})
+    await app.start()
+    stopping = await use(CALL)
+    assert isinstance(stopping, Stopping)
+    stopping.task.cancel()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await app.stop()
+
+    assert [type(one) for one in caught.value.exceptions] == [TimeoutError]
+    assert (app.state, stopping.closed) == ("stopped", 1)

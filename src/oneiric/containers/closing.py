@@ -68,6 +68,8 @@ async def run_closers(closers: Sequence[Held], error: BaseException | None) -> l
             failures.append(cancellation.of(held.cell.slot.name, cancelled))
         except Exception as failure:  # border: closing goes on; all failures are reported together
             failures.append(failure)
+    if cancellation.asked is not None:
+        report(failures, cancellation.asked)
     cancellation.go_on()
     return failures
 
@@ -78,25 +80,28 @@ class Cancellation:
 
     A closer may end with one that nobody asked of this task, such as that of a task of its own, which it awaits. That
     is a failure of this closer.
+
+    Attributes:
+        asked: The cancellation that somebody asked for meanwhile; None where nobody did.
     """
 
     def __init__(self) -> None:
         self._task = asyncio.current_task()
         self._before = self._task.cancelling() if self._task is not None else 0  # it may have swallowed some
-        self._asked: asyncio.CancelledError | None = None
+        self.asked: asyncio.CancelledError | None = None
 
     def of(self, slot: str, error: asyncio.CancelledError) -> Exception:
         """Note what came out of a closer; returns its failure."""
         if self._task is not None and self._task.cancelling() > self._before:
-            self._asked = error
+            self.asked = error
         failure = RuntimeError(f"slot {slot}: a cancellation came out of its close")
         failure.__cause__ = error
         return failure
 
     def go_on(self) -> None:
         """Raise the cancellation, if somebody asked for it."""
-        if self._asked is not None:
-            raise self._asked
+        if self.asked is not None:
+            raise self.asked
 
 
 def close_now(held: Held, error: BaseException | None) -> None:
@@ -134,19 +139,26 @@ def report(failures: list[Exception], error: BaseException | None) -> None:
     log().error("a scope failed to close", errors=[type(failure).__name__ for failure in failures])
 
 
-async def to_the_end(steps: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
+async def to_the_end(task: asyncio.Task[T], *, times: int | None = None) -> tuple[T, asyncio.CancelledError | None]:
     """
-    Run a coroutine to its end, however often its caller is cancelled meanwhile.
+    Wait for a task to its end although the caller is cancelled meanwhile.
+
+    Args:
+        task: The task, which goes on in any case.
+        times: How many cancellations wait for it; with the next one the caller goes, so that a task that waits for its
+            own caller does not wait for ever. None where there is no limit.
 
     Returns:
         What it returns, and the caller's cancellation, which the caller raises when it has done the rest.
     """
-    task = begin(steps)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError as asked:
+            if times is not None and times <= 0:
+                raise
+            times = None if times is None else times - 1
             cancelled = asked
     return task.result(), cancelled
 

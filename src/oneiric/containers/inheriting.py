@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
 
 from oneiric.containers import scopes
 from oneiric.containers.layers import LayerContainer
@@ -13,6 +13,13 @@ from oneiric.containers.view import View
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import OneiricError
 from oneiric.providers.slot import Binding, Cell, Slot
+
+
+class Stale(Protocol):
+    """Closes what a child has built."""
+
+    def __call__(self, cells: list[Cell], leases: Sequence[LinkedLease], *, is_waited_for: bool = False) -> None:
+        """Close cells when no call that holds one of the leases works with them, nor one that waits for them."""
 
 
 class Inheriting(View):
@@ -35,7 +42,7 @@ class Inheriting(View):
         name: str,
         parent: Wiring,
         layers: Sequence[LayerContainer],
-        stale: Callable[[list[Cell], Sequence[LinkedLease]], None],
+        stale: Stale,
     ) -> None:
         super().__init__(name, parent)
         self.said: tuple[LayerContainer, ...] = tuple(layers)
@@ -52,15 +59,15 @@ class Inheriting(View):
         """What holds the objects of this child."""
         return self._held
 
-    def renew_lease(self) -> LinkedLease:
-        """Count on another lease from now on; returns the one that calls under way hold."""
+    def renew_lease(self) -> Sequence[LinkedLease]:
+        """Count on another lease from now on; returns those that calls under way hold."""
         held, self._held = self._held, LinkedLease(self.under.lease)
         self._former = [lease for lease in (*self._former, held) if lease.count]
-        return held
+        return self._former or [held]
 
     def give_up(self, cell: Cell) -> None:
-        """Close what was built for nobody, as soon as the calls under way have ended: one of them waited for it."""
-        self._stale([cell], [*self._former, self._held])
+        """Close what was built for nobody else than the calls that wait for it, as soon as they have ended."""
+        self._stale([cell], [*self._former, self._held], is_waited_for=True)
 
     @property
     def selection(self) -> Selection:
@@ -150,9 +157,9 @@ class Inheriting(View):
 
     def forget(self) -> None:
         """Look again: the parent changed, and so may what was built from its objects."""
-        lease = self.renew_lease()
+        leases = self.renew_lease()
         if cells := self.look_again():
-            self._stale(cells, [lease])
+            self._stale(cells, leases)
         super().forget()
 
     def reset(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from oneiric.containers import active, scopes
-from oneiric.containers.closing import Held, close_now, open_held, report, run_closers, running_loop, to_the_end
+from oneiric.containers.closing import Held, close_now, open_held, report, run_closers, running_loop
 from oneiric.containers.layers import during_calls
 from oneiric.containers.view import View
 from oneiric.containers.wiring import Wiring
@@ -160,10 +160,7 @@ class LocalOverride:
 
     async def __aexit__(self, *exc: object) -> None:
         if held := self._leave():
-            failures, cancelled = await to_the_end(run_closers(held, None))
-            report(failures, cancelled)
-            if cancelled is not None:
-                raise cancelled
+            report(await run_closers(held, None), None)  # in this very task and context, in which it was built
 
     def __call__(self, function: F) -> F:
         """Decorate a function: the override is in force during each call, and at no other time."""

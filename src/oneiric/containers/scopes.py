@@ -9,7 +9,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Protocol
 
 from oneiric.containers.answer import Answer
-from oneiric.containers.closing import Held, close_now, open_held, report, run_closers, running_loop, to_the_end
+from oneiric.containers.closing import Held, begin, close_now, open_held, report, run_closers, running_loop, to_the_end
 from oneiric.containers.ending import ending
 from oneiric.containers.leases import NO_LEASE, Lease
 from oneiric.containers.needs import Need, Way
@@ -100,7 +100,7 @@ class Scope:
         if not closers:
             self.release()
             return
-        failures, cancelled = await to_the_end(run_closers(closers, error))
+        failures, cancelled = await to_the_end(begin(run_closers(closers, error)))
         self.release()
         report(failures, error or cancelled)
         if cancelled is not None:

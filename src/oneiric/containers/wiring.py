@@ -310,6 +310,7 @@ class Wiring:
         return entry
 
     def _look_for_way(self, site: Any) -> QuickWay | None:
+        self._quick_way(site)  # it imports what is not imported yet, which may want the lock in another thread
         with self.stack.lock:  # so that it is kept before a change, which drops it, or made after that
             self.bind(site)  # so that it is told when something changes
             way = self._ways[site.key] = self._quick_way(site)

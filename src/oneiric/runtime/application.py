@@ -323,20 +323,23 @@ class Application(ConfiguredContainer):
         """
         Close everything in reverse order of opening; a second call does nothing, and a start under way is awaited.
 
-        Who is cancelled meanwhile is so when everything is closed.
+        Who is cancelled meanwhile is so when everything is closed; who is cancelled again goes at once, and the closing
+        goes on.
 
         Raises:
             ExceptionGroup: Some objects failed to close; all others are closed.
         """
-        failures, cancelled = await to_the_end(self._stop())
+        lock = self._transition()
+        await lock.acquire()
+        failures, cancelled = await to_the_end(asyncio.ensure_future(self._stop(lock)), times=1)
         if cancelled is not None:
             raise cancelled
         if failures:
             raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
 
-    async def _stop(self) -> list[Exception]:
+    async def _stop(self, lock: asyncio.Lock) -> list[Exception]:
         failures: list[Exception] = []
-        async with self._transition():
+        try:
             if self.state in {"new", "stopped"} and not self.lifecycle.open_slots:
                 return failures
             self.state = "stopping"
@@ -349,6 +352,8 @@ class Application(ConfiguredContainer):
                     failures += await self.lifecycle.stop()
                 finally:
                     self._end("stopped")
+        finally:
+            lock.release()
         return failures
 
     def _transition(self) -> asyncio.Lock:

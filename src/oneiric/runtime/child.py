@@ -145,7 +145,7 @@ class ChildApplication:
         else:
             layer = LayerContainer("explicit", overriding, origin=OverrideOrigin(caller(1)))
         self.wiring.stack.check(layer)
-        self._discard(self.wiring.say([*self.wiring.said, layer]), [self.wiring.renew_lease()])
+        self._discard(self.wiring.say([*self.wiring.said, layer]), self.wiring.renew_lease())
         self.wiring.forget()
         return Override(self, layer, overriding)
 
@@ -153,13 +153,13 @@ class ChildApplication:
         """Take one of its own layers away; any other one is ignored."""
         if layer in self.wiring.said:
             rest = [one for one in self.wiring.said if one is not layer]
-            self._discard(self.wiring.say(rest), [self.wiring.renew_lease()])
+            self._discard(self.wiring.say(rest), self.wiring.renew_lease())
             self.wiring.forget()
 
     def renew(self, outdated: Collection[str]) -> None:
         """Let objects of its own, and of its children, that have outdated secrets be built anew on their next use."""
         if slots := built_from(outdated, self.wiring):
-            self._discard(self.wiring.look_again(slots), [self.wiring.renew_lease()])
+            self._discard(self.wiring.look_again(slots), self.wiring.renew_lease(), is_waited_for=True)
             self.wiring.forget()
         for child in list(self.children):
             child.renew(outdated)
@@ -211,19 +211,27 @@ class ChildApplication:
         """Ask every adapter of its own for its health; by slot name, sorted."""
         return await self.lifecycle.health()
 
-    def _discard(self, cells: list[Cell], leases: Sequence[LinkedLease]) -> None:
-        """Close what nobody reads any more, as soon as no call that holds one of the leases works with it."""
+    def _discard(self, cells: list[Cell], leases: Sequence[LinkedLease], *, is_waited_for: bool = False) -> None:
+        """
+        Close what nobody reads any more, as soon as no call that holds one of the leases works with it.
+
+        Args:
+            cells: The cells, built or not.
+            leases: What calls under way hold.
+            is_waited_for: Calls wait for it that hold none of the leases yet.
+        """
         built = [cell for cell in cells if cell.is_built]
         now = self.wiring.stack.lease
         is_swap = any(lease.root is not now for lease in leases)  # which gives what it replaces a while in any case
-        if not (is_swap or any(lease.count for lease in leases)) or running_loop() is None:
+        grace_s = max(self.limits.drain_grace_s, LOOK_S) if is_waited_for else self.limits.drain_grace_s * is_swap
+        if not (is_swap or is_waited_for or any(lease.count for lease in leases)) or running_loop() is None:
             self.lifecycle.discard(built)
             return
         if not built:
             return
         for lease in leases:
             lease.above.count += 1  # what it was built from is closed after it
-        task = asyncio.ensure_future(self._drain(built, leases, self.limits.drain_grace_s if is_swap else 0.0))
+        task = asyncio.ensure_future(self._drain(built, leases, grace_s))
         self._draining.add(task)
         task.add_done_callback(partial(self._drained, leases))
 
@@ -259,7 +267,7 @@ class ChildApplication:
         self.state = "stopped"
         for task in list(self._draining):
             task.cancel()  # all that is open is closed below
-        failures, cancelled = await to_the_end(self._stop())
+        failures, cancelled = await to_the_end(asyncio.ensure_future(self._stop()), times=1)
         if cancelled is not None:
             raise cancelled
         if failures:

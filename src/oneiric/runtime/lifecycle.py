@@ -236,9 +236,10 @@ class Lifecycle:
         """
         Close everything in reverse order of opening; returns what failed while closing.
 
-        A caller that is cancelled meanwhile gets its cancellation when everything is closed.
+        A caller that is cancelled meanwhile gets its cancellation when everything is closed; the second one it gets at
+        once, and the closing goes on.
         """
-        failures, cancelled = await to_the_end(self._stop())
+        failures, cancelled = await to_the_end(asyncio.ensure_future(self._stop()), times=1)
         if cancelled is not None:
             raise cancelled
         return failures
