@@ -64,13 +64,11 @@ async def run_closers(closers: Sequence[Held], error: BaseException | None) -> l
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await held.closer(error)
-        except asyncio.CancelledError as cancelled:
-            failures.append(cancellation.of(held.cell.slot.name, cancelled))
-        except Exception as failure:  # border: closing goes on; all failures are reported together
-            failures.append(failure)
+        except (Exception, asyncio.CancelledError) as raised:  # border: closing goes on; all failures are told together
+            failures.append(cancellation.failure(held.cell.slot.name, raised))
     if cancellation.asked is not None:
         report(failures, cancellation.asked)
-    cancellation.go_on()
+        raise cancellation.asked
     return failures
 
 
@@ -90,18 +88,15 @@ class Cancellation:
         self._before = self._task.cancelling() if self._task is not None else 0  # it may have swallowed some
         self.asked: asyncio.CancelledError | None = None
 
-    def of(self, slot: str, error: asyncio.CancelledError) -> Exception:
-        """Note what came out of a closer; returns its failure."""
+    def failure(self, slot: str, error: Exception | asyncio.CancelledError) -> Exception:
+        """Return what came out of a closer as its failure, and note a cancellation."""
+        if isinstance(error, Exception):
+            return error
         if self._task is not None and self._task.cancelling() > self._before:
             self.asked = error
         failure = RuntimeError(f"slot {slot}: a cancellation came out of its close")
         failure.__cause__ = error
         return failure
-
-    def go_on(self) -> None:
-        """Raise the cancellation, if somebody asked for it."""
-        if self.asked is not None:
-            raise self.asked
 
 
 def close_now(held: Held, error: BaseException | None) -> None:
@@ -161,6 +156,18 @@ async def to_the_end(task: asyncio.Task[T], *, times: int | None = None) -> tupl
             times = None if times is None else times - 1
             cancelled = asked
     return task.result(), cancelled
+
+
+async def carried_out(steps: Coroutine[Any, Any, T]) -> T:
+    """
+    Run a stop to its end in a task of its own, and return what it returns.
+
+    Who is cancelled meanwhile is so when it has ended; who is cancelled again goes at once, and it goes on.
+    """
+    result, cancelled = await to_the_end(asyncio.ensure_future(steps), times=1)
+    if cancelled is not None:
+        raise cancelled
+    return result
 
 
 def begin(steps: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:

@@ -70,11 +70,8 @@ class Selection:
         self._owned = owned
         self._make_rules = rules
         self._protected = protected
-        self._ranked: dict[
-            Hashable, Choice
-        ] = {}  # of slots of which no layer speaks; whether an SDK is there takes time
+        self._ranked: dict[Hashable, Choice] = {}  # for slots of which no layer speaks: to look for an SDK takes time
         self._heard: _Heard = before._heard if before is not None and self._hears_as(before) else _Heard()
-
         self._values: dict[tuple[str, Any], list[Value]] = {}  # by model as well: two classes may have one name
         self._decided_by: tuple[SecretRules | None, int] = (None, 0)  # and how much of secrets was forgotten till then
 

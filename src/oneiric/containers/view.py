@@ -100,4 +100,4 @@ class View(Wiring):
 
     def _seen(self, slot: Slot[Any]) -> Cell | None:
         """Return the cell of a slot as it is seen here; None where there is none yet."""
-        return self._cells.get(slot) if self.is_own(slot) else self.under.cell_of(slot)
+        return self.own_cell(slot) if self.is_own(slot) else self.under.cell_of(slot)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from oneiric.containers import active
 from oneiric.containers.child import ChildContainer
-from oneiric.containers.closing import to_the_end
+from oneiric.containers.closing import carried_out
 from oneiric.containers.layers import LayerContainer
 from oneiric.containers.secret_uses import built_from
 from oneiric.containers.selection import SECRETS
@@ -331,29 +331,29 @@ class Application(ConfiguredContainer):
         """
         lock = self._transition()
         await lock.acquire()
-        failures, cancelled = await to_the_end(asyncio.ensure_future(self._stop(lock)), times=1)
-        if cancelled is not None:
-            raise cancelled
-        if failures:
+        if failures := await carried_out(self._stop(lock)):
             raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
 
     async def _stop(self, lock: asyncio.Lock) -> list[Exception]:
-        failures: list[Exception] = []
+        """Close everything, and let go of the lock, which the caller may have left before that."""
         try:
-            if self.state in {"new", "stopped"} and not self.lifecycle.open_slots:
-                return failures
-            self.state = "stopping"
-            try:
-                await self._refresher.stop()
-                await self.swaps.end()
-                failures += await stop_all(self.children)
-            finally:  # also where the event loop ends meanwhile
-                try:
-                    failures += await self.lifecycle.stop()
-                finally:
-                    self._end("stopped")
+            is_idle = self.state in {"new", "stopped"} and not self.lifecycle.open_slots
+            return [] if is_idle else await self._close()
         finally:
             lock.release()
+
+    async def _close(self) -> list[Exception]:
+        failures: list[Exception] = []
+        self.state = "stopping"
+        try:
+            await self._refresher.stop()
+            await self.swaps.end()
+            failures += await stop_all(self.children)
+        finally:  # also where the event loop ends meanwhile
+            try:
+                failures += await self.lifecycle.stop()
+            finally:
+                self._end("stopped")
         return failures
 
     def _transition(self) -> asyncio.Lock:

@@ -10,7 +10,7 @@ from typing import Any
 
 from oneiric.containers import active, scopes
 from oneiric.containers.child import nothing_named
-from oneiric.containers.closing import running_loop, to_the_end
+from oneiric.containers.closing import carried_out, running_loop
 from oneiric.containers.explain import Explainer
 from oneiric.containers.explanation import Explanation
 from oneiric.containers.graph import Graph, draw
@@ -267,10 +267,7 @@ class ChildApplication:
         self.state = "stopped"
         for task in list(self._draining):
             task.cancel()  # all that is open is closed below
-        failures, cancelled = await to_the_end(asyncio.ensure_future(self._stop()), times=1)
-        if cancelled is not None:
-            raise cancelled
-        if failures:
+        if failures := await carried_out(self._stop()):
             raise ExceptionGroup(f"application {self.name} failed to close everything", failures)
 
     async def _stop(self) -> list[Exception]:

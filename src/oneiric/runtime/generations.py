@@ -155,10 +155,10 @@ def changes(
 ) -> Iterator[SlotChange]:
     """Yield those of the slots that two states fill otherwise, or of which keys in `anew` have new values."""
     for slot in slots:
-        (old, old_raw), (new, new_raw) = _filled(before, slot), _filled(after, slot)
+        (old_binding, old, old_raw), (new_binding, new, new_raw) = _filled(before, slot), _filled(after, slot)
         keys = {key for _, key in {*old_raw, *new_raw}}
         differing = sorted({*anew.get(slot, ()), *(key for key in keys if _said(old_raw, key) != _said(new_raw, key))})
-        if old != new or differing or _is_other(before.look(slot)[0], after.look(slot)[0]):
+        if old != new or differing or _is_other(old_binding, new_binding):
             yield SlotChange(slot.name, old, new, tuple(differing))
 
 
@@ -171,9 +171,9 @@ def _said(raw: Any, key: str) -> dict[str, object]:
     return {layer: value for (layer, one), value in raw.items() if one == key}
 
 
-def _filled(side: Side, slot: Slot[Any]) -> tuple[Filled, Raw]:
-    """Return who fills a slot in a state, and what is said about its settings."""
+def _filled(side: Side, slot: Slot[Any]) -> tuple[Binding | None, Filled, Raw]:
+    """Return who fills a slot in a state, also as it is told, and what is said about its settings."""
     binding, fault = side.look(slot)
     if binding is None:
-        return Filled(None, None, fault.code if fault is not None else None), {}
-    return Filled(binding.label, binding.layer, str(binding.origin)), side.raw_settings(slot, binding)
+        return None, Filled(None, None, fault.code if fault is not None else None), {}
+    return binding, Filled(binding.label, binding.layer, str(binding.origin)), side.raw_settings(slot, binding)

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from oneiric.containers.closing import Cancellation, running_loop, to_the_end
+from oneiric.containers.closing import Cancellation, carried_out, running_loop
 from oneiric.containers.index import Index
 from oneiric.containers.wiring import Wiring
 from oneiric.core.errors import AdapterError, OneiricError, OpenTimeout, StartFailed, WrongLoop
@@ -239,10 +239,7 @@ class Lifecycle:
         A caller that is cancelled meanwhile gets its cancellation when everything is closed; the second one it gets at
         once, and the closing goes on.
         """
-        failures, cancelled = await to_the_end(asyncio.ensure_future(self._stop()), times=1)
-        if cancelled is not None:
-            raise cancelled
-        return failures
+        return await carried_out(self._stop())
 
     async def _stop(self) -> list[Exception]:
         failures: list[Exception] = []
@@ -274,15 +271,13 @@ class Lifecycle:
             try:
                 async with asyncio.timeout(one.close_timeout_s):
                     await one.closer(None)
-            except asyncio.CancelledError as error:
-                failures.append(cancellation.of(one.slot, error))
-                log().error("slot failed to close", slot=one.slot, error=_said(error))
-            except Exception as error:  # border: closing goes on with the others; every failure is reported
-                failures.append(error)
+            except (Exception, asyncio.CancelledError) as error:  # border: closing goes on; every failure is reported
+                failures.append(cancellation.failure(one.slot, error))
                 log().error("slot failed to close", slot=one.slot, error=_said(error))
             else:
                 log().info("slot closed", slot=one.slot)
-        cancellation.go_on()
+        if cancellation.asked is not None:
+            raise cancellation.asked
         return failures
 
     def asked(self, cells: Iterable[Cell]) -> dict[Cell, Opened]:

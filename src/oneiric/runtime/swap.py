@@ -269,16 +269,14 @@ class _Transaction:
             async with asyncio.timeout(self._swaps.build_timeout_s):
                 for slot in beside.rebuilt:
                     await beside.make(slot)
-                    if self._swaps.recorders:
-                        self._tell("built", [slot.name])
+                    self._tell("built", [slot.name])
             step = "health"
             asked = self._app.lifecycle.asked(beside.made.values())
             for slot, cell in beside.made.items():
                 health = await health_of(asked[cell]) if cell in asked else None
                 if health is not None and not health.ok:
                     raise Unhealthy(slot.name, health.detail)
-                if self._swaps.recorders:
-                    self._tell("healthy", [slot.name])
+                self._tell("healthy", [slot.name])
         except BaseException as error:  # cleans up, and raises it again or says what became of the swap
             await self._discard(beside)
             if not isinstance(error, Exception):
