@@ -7,10 +7,43 @@ from typing import Any
 
 import pytest
 
-from oneiric import AdapterSettings, Event, LayerContainer
+from oneiric import AdapterSettings, Application, Event, LayerContainer
 from tests.runtime.backends import Backend, First, Log, Second, build, use
 
 CALL = Event(type="call")
+
+
+class Slow(First):
+    """A backend whose close takes until somebody lets it go."""
+
+    begun: asyncio.Event
+    go: asyncio.Event
+
+    async def close(self) -> None:
+        """Wait, and close."""
+        self.begun.set()
+        await self.go.wait()
+        await super().close()
+
+
+@pytest.fixture(autouse=True)
+def fresh_gates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has gates of its own."""
+    monkeypatch.setattr(Slow, "begun", asyncio.Event(), raising=False)
+    monkeypatch.setattr(Slow, "go", asyncio.Event(), raising=False)
+
+
+async def stopping() -> tuple[Application, asyncio.Task[None]]:
+    """Return an application that stops while a replaced object closes, and the task that stops it."""
+    app = build()
+    app.override({"backend": Slow})
+    await app.start()
+    await use(CALL)
+    await app.swap({"backend": Second})
+    await Slow.begun.wait()
+    task = asyncio.create_task(app.stop())
+    await asyncio.sleep(0)
+    return app, task
 
 
 @pytest.mark.asyncio
@@ -28,25 +61,10 @@ async def test_a_stop_waits_for_a_swap_and_closes_everything() -> None:
 @pytest.mark.asyncio
 async def test_a_stop_while_an_old_object_closes_lets_it_close_to_its_end() -> None:
     """It waits for what is closing, and closes nothing twice."""
-    app = build()
-    gate, go = asyncio.Event(), asyncio.Event()
-
-    class Slow(First):
-        async def close(self) -> None:
-            gate.set()
-            await go.wait()
-            await super().close()
-
-    app.override({"backend": Slow})
-    await app.start()
-    await use(CALL)
-    await app.swap({"backend": Second})
-    await gate.wait()
-    stopping = asyncio.create_task(app.stop())
-    await asyncio.sleep(0)
-    was_waiting = not stopping.done()
-    go.set()
-    await stopping
+    _, task = await stopping()
+    was_waiting = not task.done()
+    Slow.go.set()
+    await task
 
     assert was_waiting
     assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
@@ -55,27 +73,12 @@ async def test_a_stop_while_an_old_object_closes_lets_it_close_to_its_end() -> N
 @pytest.mark.asyncio
 async def test_a_stop_that_is_cancelled_while_an_old_object_closes_closes_everything() -> None:
     """Who has no patience gets the cancellation, and nothing stays open."""
-    app = build()
-    gate, go = asyncio.Event(), asyncio.Event()
-
-    class Slow(First):
-        async def close(self) -> None:
-            gate.set()
-            await go.wait()
-            await super().close()
-
-    app.override({"backend": Slow})
-    await app.start()
-    await use(CALL)
-    await app.swap({"backend": Second})
-    await gate.wait()
-    stopping = asyncio.create_task(app.stop())
+    app, task = await stopping()
+    task.cancel()
     await asyncio.sleep(0)
-    stopping.cancel()
-    await asyncio.sleep(0)
-    go.set()
+    Slow.go.set()
     with pytest.raises(asyncio.CancelledError):
-        await stopping
+        await task
 
     assert app.state == "stopped"
     assert [(one.opened, one.closed) for one in Log.made] == [(1, 1), (1, 1)]
@@ -107,27 +110,19 @@ async def test_who_is_cancelled_before_or_while_it_stops_leaves_nothing_open(tim
 @pytest.mark.asyncio
 async def test_a_stop_of_a_child_that_is_cancelled_closes_it_and_its_children() -> None:
     """None of them could be stopped later: it counts as stopped."""
-    begun, go = asyncio.Event(), asyncio.Event()
-
-    class Slow(First):
-        async def close(self) -> None:
-            begun.set()
-            await go.wait()
-            await super().close()
-
     app = build()
     async with app:
         tenant = app.child("tenant", {"backend": Second})
         desk = tenant.child("desk", {"backend": Slow})
         await tenant.call(use, CALL)
         await desk.call(use, CALL)
-        stopping = asyncio.create_task(tenant.stop())
-        await begun.wait()
-        stopping.cancel()
+        task = asyncio.create_task(tenant.stop())
+        await Slow.begun.wait()
+        task.cancel()
         await asyncio.sleep(0)
-        go.set()
+        Slow.go.set()
         with pytest.raises(asyncio.CancelledError):
-            await stopping
+            await task
 
         theirs = [one for one in Log.made if type(one) is not First]
         assert [(type(one), one.closed) for one in theirs] == [(Second, 1), (Slow, 1)]
@@ -199,12 +194,12 @@ async def test_a_closer_that_stops_the_application_is_given_up() -> None:
     app.override(LayerContainer("env", settings={"backend.Stopping.close_timeout_s": 0.05}))
     app.override({"backend": Stopping})
     await app.start()
-    stopping = await use(CALL)
-    assert isinstance(stopping, Stopping)
-    stopping.task.cancel()
+    made = await use(CALL)
+    assert isinstance(made, Stopping)
+    made.task.cancel()
 
     with pytest.raises(ExceptionGroup) as caught:
         await app.stop()
 
     assert [type(one) for one in caught.value.exceptions] == [TimeoutError]
-    assert (app.state, stopping.closed) == ("stopped", 1)
+    assert (app.state, made.closed) == ("stopped", 1)
